@@ -543,9 +543,11 @@ struct qda_arg {
  * -EINTR: interrupted (QDA_SESSION_INTERRUPTIBLE); the outcome is unknown;
  * -ETIMEDOUT: the limit passed; the session is ended;
  * -ECONNRESET: the DSP's process ended: crashed, exited, or was ended by a
- *	time-out (qda_session_end_reason());
+ *	time-out (qda_session_end_reason()). The DSP tells so with the status
+ *	AEE_ECONNRESET, so a method must not return it for anything else;
  * -EPIPE, -ENODEV: the DSP restarted or was unplugged;
- * -EBUSY: 255 calls of this session are in flight;
+ * -EBUSY: 255 calls of this session are in flight, the one that listens for
+ *	reverse calls among them;
  * -ESHUTDOWN: the session is closed;
  * -ENOMEM, or another errno of the ioctl.
  */

@@ -2,6 +2,7 @@
 /* Search path: the directories of a DSP's files, the process shell, confined opening. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -260,9 +261,44 @@ int qda_domain_number(const char *dsp)
 	return -EINVAL;
 }
 
+/* Flags of what is read in the end; without O_NONBLOCK a fifo would hold us. */
+#define READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+int qda_open_by_components(int dirfd, const char *name)
+{
+	_cleanup_close_ int at = -1;
+
+	if (*name == '/')
+		return -EXDEV;
+	if (!*name)
+		return -ENOENT;
+	while (*name) {
+		size_t length = strcspn(name, "/");
+		bool last = !name[length + strspn(name + length, "/")];
+		char component[NAME_MAX + 1];
+		int fd;
+
+		if (length > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(component, name, length);
+		component[length] = '\0';
+		name += length + strspn(name + length, "/");
+		if (!strcmp(component, ".."))
+			return -EXDEV;
+		fd = openat(at < 0 ? dirfd : at, component,
+			    O_NOFOLLOW | (last ? READ_FLAGS : O_PATH | O_DIRECTORY | O_CLOEXEC));
+		if (fd < 0)
+			return -errno;
+		if (at >= 0)
+			close(at);
+		at = fd;
+	}
+	return steal_fd(&at);
+}
+
 int qda_open_beneath(const char *dir, const char *name)
 {
-	const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+	const struct open_how how = {.flags = READ_FLAGS,
 				     .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	_cleanup_close_ int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fd = -1;
@@ -275,6 +311,11 @@ int qda_open_beneath(const char *dir, const char *name)
 	do
 		fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	while (fd < 0 && errno == EAGAIN && --tries);
+	if (fd < 0 && errno == ENOSYS) {
+		fd = qda_open_by_components(dirfd, name);
+		if (fd < 0)
+			return fd;
+	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))

@@ -101,6 +101,14 @@ static void kill_process(struct soft_session *soft)
 		;
 }
 
+/* The process broke the rules, or took too long. */
+static void end_process(struct soft_session *soft)
+{
+	kill_process(soft);
+	atomic_store(&soft->ended, true);
+	qda_session_end(soft->session, -ECONNRESET);
+}
+
 static bool any_busy(struct soft_session *soft)
 {
 	uint64_t busy = 0;
@@ -334,7 +342,7 @@ static int exchange(struct soft_session *soft, int index, int32_t client_id, uin
 		return r;
 	if (slot->rsp.ctx != ctx) {
 		set_reason(soft, "the DSP answered a call that was not made");
-		kill_process(soft);
+		end_process(soft);
 		return -ECONNRESET;
 	}
 	*ret_status = (uint32_t)slot->rsp.retval;
@@ -378,8 +386,7 @@ static int soft_call(struct soft_session *soft, int32_t client_id, uint32_t hand
 		payload_copy_out(&payload, mem);
 	if (r == -ETIMEDOUT) {
 		set_reason(soft, "ended because a call ran into its limit of %d ms", timeout_ms);
-		kill_process(soft);
-		qda_session_end(soft->session, -ECONNRESET);
+		end_process(soft);
 	}
 out:
 	if (big) {

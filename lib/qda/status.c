@@ -48,8 +48,6 @@ static const struct error_text errors[] = {
 	{EOPNOTSUPP, "the DSP does not support this", NULL},
 	{ENOTTY, "the driver does not know this request",
 	 "the kernel's driver has another version of the QDA interface"},
-	{ENOSYS, "the kernel lacks a system call the library needs",
-	 "openat2() needs Linux 5.6 and must not be blocked by a sandbox"},
 };
 
 static const struct error_text *find_error(int error)

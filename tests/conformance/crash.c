@@ -188,6 +188,20 @@ static void hang_runs_into_the_time_limit(struct conf *c)
 	check_alive(c->module);
 }
 
+static void hang_while_loading_runs_into_the_sessions_limit(struct conf *c)
+{
+	const struct qda_session_params params = {.size = sizeof(params), .timeout_ms = LIMIT_MS};
+	struct qda_session *session;
+	struct qda_module *module;
+
+	CHECK_OK(qda_session_create(c->device, &params, &session));
+	CHECK_ERROR(qda_module_open(session, "libhang_skel.so", NULL, NULL, 0, &module),
+		    -ETIMEDOUT);
+	CHECK(qda_session_end_reason(session) != NULL);
+	qda_session_close(session);
+	check_alive(c->module);
+}
+
 static void hang_without_limit_ends_with_the_session(struct conf *c)
 {
 	struct qda_session *session = conf_session(c->device);
@@ -299,6 +313,7 @@ const struct conf_case crash_cases[] = {
 	CASE(crash_leaves_buffers_readable, 0),
 	CASE(crash_and_start_again, 0),
 	CASE(hang_runs_into_the_time_limit, 0),
+	CASE(hang_while_loading_runs_into_the_sessions_limit, 0),
 	CASE(hang_without_limit_ends_with_the_session, 0),
 	CASE(overrun_by_one_byte_stays_at_the_dsp, 0),
 	CASE(overrun_by_pages_stays_at_the_dsp, 0),

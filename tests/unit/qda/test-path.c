@@ -404,6 +404,36 @@ static void test_only_regular_files(void **state)
 	assert_int_equal(qda_open_beneath("/dev", "null"), -EINVAL);
 }
 
+static int open_by_components(const char *name)
+{
+	int dirfd = open(at("in"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = qda_open_by_components(dirfd, name);
+
+	close(dirfd);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static void test_open_by_components_follows_nothing(void **state)
+{
+	make_tree();
+	make_link("in/link", "file");
+	make_link("in/dir", "sub");
+	assert_int_equal(open_by_components("file"), 0);
+	assert_int_equal(open_by_components("sub//file"), 0);
+	assert_int_equal(open_by_components("./sub/./file"), 0);
+	assert_int_equal(open_by_components("none"), -ENOENT);
+	assert_int_equal(open_by_components(""), -ENOENT);
+	assert_int_equal(open_by_components("file/none"), -ENOTDIR);
+	assert_int_equal(open_by_components("../out"), -EXDEV);
+	assert_int_equal(open_by_components("sub/../file"), -EXDEV);
+	assert_int_equal(open_by_components(at("out")), -EXDEV);
+	assert_int_equal(open_by_components("link"), -ELOOP);
+	assert_int_equal(open_by_components("dir/file"), -ENOTDIR);
+}
+
 /* ---- the process shell -------------------------------------------------- */
 
 static int open_shell(const char *dsp, bool is_unsigned, const char *shell, char *text)
@@ -525,6 +555,7 @@ int main(void)
 		TEST(test_symbolic_links_do_not_escape),
 		TEST(test_symbolic_links_inside_are_followed),
 		TEST(test_only_regular_files),
+		TEST(test_open_by_components_follows_nothing),
 		TEST(test_shell_by_domain_and_kind),
 		TEST(test_shell_of_the_first_directory),
 		TEST(test_missing_shell_is_logged_with_all_directories),

@@ -127,6 +127,8 @@ struct qda_transport {
 	void (*session_close)(struct qda_session *session);
 	/* Make calls in flight, the listener's above all, return. May be NULL. */
 	void (*session_interrupt)(struct qda_session *session);
+	/* End the DSP's process at once, for the reason given. May be NULL. */
+	void (*session_abort)(struct qda_session *session, const char *why);
 	const char *(*end_reason)(struct qda_session *session);
 	/* Set data, fd and the transport's own fields from size, which is whole pages. */
 	int (*buffer_alloc)(struct qda_buffer *buffer);

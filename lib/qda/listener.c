@@ -139,10 +139,28 @@ static uint32_t serve(struct qda_listener *listener, const struct reverse_next_o
 	return status;
 }
 
+/*
+ * Nobody serves reverse calls any more, and DSP code that waits for one would wait
+ * for ever: end the session, unless that is why.
+ */
+static void give_up(struct qda_session *session, int error, uint32_t status)
+{
+	if (atomic_load(&session->state))
+		return;
+	if (error == -EREMOTEIO)
+		qda_log(session->device->qda, LOG_ERR,
+			"the DSP refused to hand out reverse calls, status 0x%x", status);
+	else
+		qda_log(session->device->qda, LOG_ERR, "reverse calls cannot be served: %s",
+			strerror(-error));
+	qda_session_end(session, -ECONNRESET);
+	if (session->transport->session_abort)
+		session->transport->session_abort(session, "reverse calls could not be served");
+}
+
 static void *listen_main(void *data)
 {
 	struct qda_listener *listener = data;
-	const struct qda *qda = listener->session->device->qda;
 	struct reverse_next_in in = {0};
 	struct reverse_next_out next;
 	uint32_t status = 0;
@@ -168,14 +186,8 @@ static void *listen_main(void *data)
 		in.prev_size = 0;
 		in.prev_result = serve(listener, &next, &in.prev_size);
 	}
-	if (r == -EREMOTEIO && !is_status(status, AEE_EBADSTATE))
-		qda_log(qda, LOG_WARNING,
-			"the DSP refused to hand out reverse calls, status 0x%x: none are served "
-			"any more",
-			status);
-	else if (r != -EREMOTEIO && !atomic_load(&listener->session->state))
-		qda_log(qda, LOG_WARNING, "reverse calls are not served any more: %s",
-			strerror(-r));
+	if (r != -EREMOTEIO || !is_status(status, AEE_EBADSTATE))
+		give_up(listener->session, r, status);
 	return NULL;
 }
 

@@ -691,6 +691,14 @@ static void soft_session_interrupt(struct qda_session *session)
 	kill_process(soft);
 }
 
+static void soft_session_abort(struct qda_session *session, const char *why)
+{
+	struct soft_session *soft = session->priv;
+
+	set_reason(soft, "%s", why);
+	end_process(soft);
+}
+
 static void soft_session_close(struct qda_session *session)
 {
 	struct soft_session *soft = session->priv;
@@ -861,6 +869,7 @@ const struct qda_transport qda_transport_soft = {
 	.session_open = soft_session_open,
 	.session_close = soft_session_close,
 	.session_interrupt = soft_session_interrupt,
+	.session_abort = soft_session_abort,
 	.end_reason = soft_end_reason,
 	.buffer_alloc = soft_buffer_alloc,
 	.buffer_import = soft_buffer_import,

@@ -83,7 +83,7 @@ struct softdsp {
 	pthread_mutex_t reverse_lock; /* all below */
 	pthread_cond_t reverse_changed;
 	struct reverse_call *reverse_calls;
-	bool listening; /* a listener has called */
+	bool listening;             /* a listener has called */
 	unsigned int listener_wait; /* seconds a reverse call waits for the first listener */
 	uint32_t reverse_ctx;
 };

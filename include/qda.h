@@ -58,7 +58,8 @@ struct qda_packed;
  * @message: one line without a newline, valid during the call only
  *
  * May be called from any thread that is in the library, and from the
- * library's own threads.
+ * library's own threads. It must not call the library. What a method logs on the
+ * software DSP is delivered before its call returns.
  */
 typedef void (*qda_log_fn)(void *data, int priority, const char *message);
 
@@ -295,7 +296,8 @@ struct qda_session_params {
  * Return: 0; -EINVAL for unknown flags, a negative limit or a wrong
  * @params->size; -ENOENT if the
  * shell is nowhere on the search path (the log says where it was looked for) or
- * the software DSP's program is missing; -EREMOTEIO if the DSP refused;
+ * the software DSP's program is missing, -ENOEXEC if it is another
+ * program; -EREMOTEIO if the DSP refused;
  * -EBUSY or -ENOMEM if the DSP has no free session; or the errno of the ioctl.
  */
 int qda_session_create(struct qda_device *device, const struct qda_session_params *params,
@@ -546,8 +548,7 @@ struct qda_arg {
  *	time-out (qda_session_end_reason()). The DSP tells so with the status
  *	AEE_ECONNRESET, so a method must not return it for anything else;
  * -EPIPE, -ENODEV: the DSP restarted or was unplugged;
- * -EBUSY: 255 calls of this session are in flight, the one that listens for
- *	reverse calls among them;
+ * -EBUSY: 254 calls of this session are in flight;
  * -ESHUTDOWN: the session is closed;
  * -ENOMEM, or another errno of the ioctl.
  */

@@ -29,19 +29,7 @@ static int node_fd(const struct qda_session *session)
 	return accel->fd;
 }
 
-/* Take @fd and return it under a number above 2: an argument with fd 0 would mean inline memory. */
-static int move_above_stdio(int fd)
-{
-	int moved;
-
-	if (fd > 2)
-		return fd;
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (moved == -1)
-		moved = -errno;
-	close(fd);
-	return moved;
-}
+#define FD_MIN 3 /* an argument with fd 0 would mean inline memory */
 
 /* ---- remote calls: sent once, whatever happens -------------------------- */
 
@@ -108,18 +96,6 @@ static void *limited_main(void *data)
 	return NULL;
 }
 
-static int start_thread(pthread_t *ret_thread, void *(*main)(void *), void *data)
-{
-	sigset_t all, saved;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	r = pthread_create(ret_thread, NULL, main, data);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	return -r;
-}
-
 /*
  * The driver has no time limit. The ioctl runs in a thread that can be cancelled;
  * it is joined in any case, since it reads the caller's stack.
@@ -129,17 +105,9 @@ static int send_limited(struct qda_session *session, unsigned long request, void
 {
 	struct limited_call call = {.fd = node_fd(session), .request = request, .arg = arg};
 	struct accel *accel = session->priv;
-	struct timespec deadline;
+	struct timespec deadline = deadline_in(timeout_ms);
 	int cancel_state, r, error = 0;
 	pthread_t thread;
-
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += timeout_ms / 1000;
-	deadline.tv_nsec += (timeout_ms % 1000) * 1000000L;
-	if (deadline.tv_nsec >= 1000000000L) {
-		deadline.tv_nsec -= 1000000000L;
-		deadline.tv_sec++;
-	}
 
 	sem_init(&call.done, 0, 0);
 	r = start_thread(&thread, limited_main, &call);
@@ -200,7 +168,7 @@ static inline int send_remote(struct qda_session *session, unsigned long request
 	return r;
 }
 
-/* DSP code looks a handle's number up, so it has to be the one it was told. */
+/* DSP code looks the number up: HAP_mmap_get() gives it the whole buffer. */
 static int pack_handles(struct drm_qda_fastrpc_invoke_args *packed,
 			const struct qda_session *session, uint32_t sc, const struct qda_arg *args)
 {
@@ -214,7 +182,7 @@ static int pack_handles(struct drm_qda_fastrpc_invoke_args *packed,
 			continue;
 		packed[i].ptr = args[i].offset;
 		packed[i].length = args[i].length;
-		packed[i].fd = buffer->mapped ? buffer->cookie : buffer->fd;
+		packed[i].fd = buffer->fd;
 	}
 	return 0;
 }
@@ -275,7 +243,7 @@ static int map_and_export(struct qda_buffer *buffer, int node)
 		r = -errno;
 		goto fail;
 	}
-	r = move_above_stdio(fd);
+	r = move_fd(fd, FD_MIN);
 	if (r < 0)
 		goto fail;
 	buffer->data = data;
@@ -398,6 +366,12 @@ static int accel_buffer_map(struct qda_buffer *buffer, size_t offset, size_t siz
 		if (r < 0)
 			return r;
 		map.fd = cookie;
+	} else if (size != buffer->size) {
+		/* The buffer's own number stands for all of it. */
+		cookie_fd = fcntl(buffer->fd, F_DUPFD_CLOEXEC, FD_MIN);
+		if (cookie_fd == -1)
+			return -errno;
+		map.fd = cookie_fd;
 	}
 	r = send_remote(buffer->session, DRM_IOCTL_QDA_REMOTE_MAP, &map,
 			buffer->session->timeout_ms, 0, ret_status);
@@ -528,7 +502,7 @@ static int accel_session_open(struct qda_session *session, const struct qda_sess
 	if (!accel)
 		return -ENOMEM;
 	fd = open(session->device->node, O_RDWR | O_CLOEXEC);
-	r = fd < 0 ? -errno : move_above_stdio(fd);
+	r = fd < 0 ? -errno : move_fd(fd, FD_MIN);
 	if (r < 0) {
 		free(accel);
 		return r;

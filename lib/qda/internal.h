@@ -102,6 +102,7 @@ struct qda_buffer {
 	int fd;           /* dma-buf or memfd, greater than 2; -1 when detached */
 	uint32_t handle;  /* accel: GEM handle */
 	uint64_t address; /* soft: DMA address */
+	int32_t key;      /* soft: its number as a handle argument */
 	void *priv;
 
 	/* qda_buffer_map_dsp(), under session->lock */

@@ -56,13 +56,13 @@ static bool is_status(uint32_t status, uint32_t aee)
  * says it interrupted is called again: that is an answer, the call is over.
  */
 static int call_listener(struct qda_listener *listener, uint32_t sc, const struct qda_arg *args,
-			 uint32_t flags, uint32_t *ret_status)
+			 int timeout_ms, uint32_t flags, uint32_t *ret_status)
 {
 	int r;
 
 	do
 		r = qda_session_call(listener->session, listener->handle,
-				     sc - (listener->shift << 24), args, QDA_NO_TIMEOUT, flags,
+				     sc - (listener->shift << 24), args, timeout_ms, flags,
 				     ret_status);
 	while (r == -EREMOTEIO && is_status(*ret_status, AEE_EINTERRUPTED));
 	return r;
@@ -76,13 +76,13 @@ static int init(struct qda_listener *listener, uint32_t *ret_status)
 
 	listener->handle = FASTRPC_HANDLE_LISTENER1;
 	listener->shift = 0;
-	r = call_listener(listener, sc, NULL, 0, ret_status);
+	r = call_listener(listener, sc, NULL, listener->session->timeout_ms, 0, ret_status);
 	if (r != -EREMOTEIO)
 		return r;
 	/* An older DSP has only the first version of the interface. */
 	listener->handle = FASTRPC_HANDLE_LISTENER;
 	listener->shift = LISTENER1_INIT2 - LISTENER_INIT2;
-	return call_listener(listener, sc, NULL, 0, ret_status);
+	return call_listener(listener, sc, NULL, listener->session->timeout_ms, 0, ret_status);
 }
 
 /* Get the packed in buffers that did not fit into next2's buffer. */
@@ -102,7 +102,7 @@ static int fetch_rest(struct qda_listener *listener, const struct reverse_next_o
 	args[1] = (struct qda_arg){.ptr = &out, .length = sizeof(out)};
 	args[2] = (struct qda_arg){.ptr = listener->in + in.offset, .length = in.room};
 	return call_listener(listener, FASTRPC_SCALARS(LISTENER1_GET_IN_BUFS2, 1, 2, 0, 0), args,
-			     QDA_CALL_CANCELLABLE, &status);
+			     QDA_NO_TIMEOUT, QDA_CALL_CANCELLABLE, &status);
 }
 
 /* Carry out one call of the DSP. Return: the AEE status, with 0 the size of what is in out. */
@@ -179,7 +179,13 @@ static void *listen_main(void *data)
 		};
 
 		r = call_listener(listener, FASTRPC_SCALARS(LISTENER1_NEXT2, 2, 2, 0, 0), args,
-				  QDA_CALL_CANCELLABLE, &status);
+				  QDA_NO_TIMEOUT, QDA_CALL_CANCELLABLE, &status);
+		if (in.prev_size && (r == -ENOMEM || r == -EMFILE || r == -ENFILE)) {
+			/* The answer could not be sent: tell the caller, who is not told else. */
+			in.prev_result = AEE_ENOMEMORY;
+			in.prev_size = 0;
+			continue;
+		}
 		if (r)
 			break;
 		in.prev_ctx = next.ctx;
@@ -203,7 +209,6 @@ int qda_listener_start(struct qda_session *session)
 {
 	const struct qda *qda = session->device->qda;
 	struct qda_listener *listener = calloc(1, sizeof(*listener));
-	sigset_t all, before;
 	uint32_t status = 0;
 	int r;
 
@@ -226,10 +231,7 @@ int qda_listener_start(struct qda_session *session)
 	if (r)
 		goto err;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&listener->thread, NULL, listen_main, listener);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = start_thread(&listener->thread, listen_main, listener);
 	if (r)
 		goto err;
 	pthread_setname_np(listener->thread, "qda-listener");
@@ -246,8 +248,9 @@ void qda_listener_stop(struct qda_session *session)
 
 	if (!listener)
 		return;
-	/* Acted upon only within an accel ioctl; elsewhere the call has been made to return. */
-	pthread_cancel(listener->thread);
+	/* Acted upon only within an ioctl. */
+	if (!session->transport->session_interrupt)
+		pthread_cancel(listener->thread);
 	pthread_join(listener->thread, NULL);
 	session->listener = NULL;
 	listener_free(listener);

@@ -311,7 +311,8 @@ int qda_open_beneath(const char *dir, const char *name)
 	do
 		fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	while (fd < 0 && errno == EAGAIN && --tries);
-	if (fd < 0 && errno == ENOSYS) {
+	/* Sandboxes that do not know the call say EPERM. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
 		fd = qda_open_by_components(dirfd, name);
 		if (fd < 0)
 			return fd;

@@ -112,7 +112,7 @@ void payload_build(const struct payload *payload, void *mem, uint64_t address)
 		if (i >= bufs) {
 			const struct qda_buffer *buffer = arg->buffer;
 
-			rpra[i].dma.fd = buffer->mapped ? buffer->cookie : buffer->fd;
+			rpra[i].dma.fd = buffer->key;
 			rpra[i].dma.offset = (uint32_t)arg->offset;
 			rpra[i].dma.len = (uint32_t)arg->length;
 			pages[i].addr = buffer->address;

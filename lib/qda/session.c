@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions: their life, and the checks that every call passes. */
+#include <string.h>
 #include <time.h>
 
 #include "internal.h"
 
 #define SESSION_FLAGS (QDA_SESSION_SIGNED | QDA_SESSION_NO_LISTENER | QDA_SESSION_INTERRUPTIBLE)
+
+/* Of the first version that had the struct. */
+#define PARAMS_SIZE_MIN                                    \
+	(offsetof(struct qda_session_params, timeout_ms) + \
+	 sizeof(((struct qda_session_params *)0)->timeout_ms))
 
 struct qda_session *qda_session_ref(struct qda_session *session)
 {
@@ -27,14 +33,18 @@ QDA_EXPORT int qda_session_create(struct qda_device *device,
 				  const struct qda_session_params *params,
 				  struct qda_session **ret_session)
 {
-	static const struct qda_session_params defaults = {.size = sizeof(defaults)};
+	struct qda_session_params all = {.size = sizeof(all)};
 	struct qda_session *session;
 	int r;
 
-	if (!params)
-		params = &defaults;
-	if (params->size != sizeof(*params) || (params->flags & ~SESSION_FLAGS) ||
-	    params->timeout_ms < 0)
+	/* A program built with an earlier header has fewer fields. */
+	if (params) {
+		if (params->size < PARAMS_SIZE_MIN || params->size > sizeof(all))
+			return -EINVAL;
+		memcpy(&all, params, params->size);
+	}
+	params = &all;
+	if ((params->flags & ~SESSION_FLAGS) || params->timeout_ms < 0)
 		return -EINVAL;
 
 	session = calloc(1, sizeof(*session));

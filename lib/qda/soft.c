@@ -33,7 +33,9 @@
 #define CONTROL_TIMEOUT_MS 10000 /* for messages of the transport's own, as the kernel's driver */
 #define START_TIMEOUT_MS 30000
 #define CLIENT_ID 1
-#define SLOT_NONE 1ULL /* bit of slot 0 in busy[0]: id 0 is not used */
+#define SLOT_NONE 1ULL  /* bit of slot 0 in busy[0]: id 0 is not used */
+#define SLOT_LISTENER 1 /* kept for the listener, whatever else is in flight */
+#define CHILD_FD_MIN 16 /* above the descriptors that the child gets */
 
 struct soft_session {
 	struct qda_session *session;
@@ -51,6 +53,9 @@ struct soft_session {
 	int stop; /* eventfd: the watcher is to end */
 	pthread_t watcher;
 
+	pthread_mutex_t log_lock; /* lines are delivered one after the other */
+	_Atomic uint32_t logs_seen;
+
 	atomic_bool ended;
 	char reason[256]; /* valid once ended */
 	_Atomic(const char *) reason_set;
@@ -59,17 +64,6 @@ struct soft_session {
 static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *deadline)
 {
 	return syscall(SYS_futex, word, op, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
-}
-
-static void deadline_in(struct timespec *ts, int timeout_ms)
-{
-	clock_gettime(CLOCK_MONOTONIC, ts);
-	ts->tv_sec += timeout_ms / 1000;
-	ts->tv_nsec += (timeout_ms % 1000) * 1000000L;
-	if (ts->tv_nsec >= 1000000000L) {
-		ts->tv_nsec -= 1000000000L;
-		ts->tv_sec++;
-	}
 }
 
 /* ---- the end of the DSP's process --------------------------------------- */
@@ -147,8 +141,11 @@ static void receive_log(struct soft_session *soft)
 		struct softdsp_packet head;
 		char text[SOFTDSP_LOG_MAX + 1];
 	} packet;
+	uint32_t logs;
 	ssize_t n;
 
+	pthread_mutex_lock(&soft->log_lock);
+	logs = atomic_load(&soft->channel->logs);
 	while ((n = recv(soft->socket, &packet, sizeof(packet) - 1, MSG_DONTWAIT)) > 0) {
 		if ((size_t)n <= sizeof(packet.head) || packet.head.type != SOFTDSP_PACKET_LOG)
 			continue;
@@ -157,6 +154,8 @@ static void receive_log(struct soft_session *soft)
 		qda_log(soft->session->device->qda, (int)(packet.head.level & 7), "dsp: %s",
 			packet.text);
 	}
+	atomic_store(&soft->logs_seen, logs);
+	pthread_mutex_unlock(&soft->log_lock);
 }
 
 /* Sleeps until the DSP's process logs or ends. */
@@ -188,14 +187,21 @@ static void *watch(void *arg)
 
 /* ---- calls -------------------------------------------------------------- */
 
-/* A free slot, from 1 up, or -EBUSY. */
-static int slot_take(struct soft_session *soft)
+/* A free slot, or -EBUSY. */
+static int slot_take(struct soft_session *soft, bool is_listener)
 {
+	const uint64_t kept = SLOT_NONE | 1ULL << SLOT_LISTENER;
+
+	if (is_listener) {
+		atomic_fetch_or(&soft->busy[0], 1ULL << SLOT_LISTENER);
+		return SLOT_LISTENER;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(soft->busy); i++) {
 		uint64_t busy = atomic_load_explicit(&soft->busy[i], memory_order_relaxed);
+		uint64_t free_bits;
 
-		while (~busy) {
-			int bit = __builtin_ctzll(~busy);
+		while ((free_bits = ~(busy | (i ? 0 : kept)))) {
+			int bit = __builtin_ctzll(free_bits);
 
 			if (atomic_compare_exchange_weak(&soft->busy[i], &busy,
 							 busy | (1ULL << bit)))
@@ -210,9 +216,12 @@ static void slot_put(struct soft_session *soft, int slot)
 	atomic_fetch_and(&soft->busy[slot / 64], ~(1ULL << (slot % 64)));
 }
 
-/* Memory messages are packets, so that they carry the file descriptor. */
+/*
+ * Memory messages are packets, so that they carry the file descriptor. A DSP that
+ * does not read them is waited for until @limit, or for ever if it is NULL.
+ */
 static int send_memory(struct soft_session *soft, uint32_t type, uint64_t address, uint64_t size,
-		       int fd)
+		       int fd, const struct timespec *limit)
 {
 	struct softdsp_packet packet = {.type = type, .address = address, .size = size};
 	union {
@@ -221,7 +230,6 @@ static int send_memory(struct soft_session *soft, uint32_t type, uint64_t addres
 	} control = {0};
 	struct iovec iov = {.iov_base = &packet, .iov_len = sizeof(packet)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
 
 	if (fd >= 0) {
 		struct cmsghdr *cmsg;
@@ -235,18 +243,26 @@ static int send_memory(struct soft_session *soft, uint32_t type, uint64_t addres
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	}
 
-	pthread_mutex_lock(&soft->socket_lock);
-	do
-		n = sendmsg(soft->socket, &msg, MSG_NOSIGNAL);
-	while (n == -1 && errno == EINTR);
-	if (n != -1)
-		atomic_fetch_add(&soft->channel->memory_sent, 1);
-	pthread_mutex_unlock(&soft->socket_lock);
-	if (n != -1)
-		return 0;
-	if (errno == EPIPE || errno == ECONNRESET)
-		return -ECONNRESET;
-	return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	for (;;) {
+		struct pollfd pfd = {.fd = soft->socket, .events = POLLOUT};
+		int r = 0, left = -1;
+
+		pthread_mutex_lock(&soft->socket_lock);
+		if (sendmsg(soft->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
+			r = -errno;
+		else
+			atomic_fetch_add(&soft->channel->memory_sent, 1);
+		pthread_mutex_unlock(&soft->socket_lock);
+		if (r == -EINTR)
+			continue;
+		if (r != -EAGAIN)
+			return r == -EPIPE ? -ECONNRESET : r;
+		if (limit)
+			left = time_left_ms(limit);
+		if (!left)
+			return -ETIMEDOUT;
+		poll(&pfd, 1, left);
+	}
 }
 
 static uint64_t take_address(struct soft_session *soft, size_t size)
@@ -255,21 +271,40 @@ static uint64_t take_address(struct soft_session *soft, size_t size)
 	return atomic_fetch_add(&soft->next_address, ALIGN_UP(size, FASTRPC_PAGE) + FASTRPC_PAGE);
 }
 
-/* Memory for a payload that does not fit into its slot's. */
-static int big_payload_alloc(struct soft_session *soft, size_t size, void **ret_mem,
-			     uint64_t *ret_address)
+/* Memory that the DSP maps too, and cannot shrink under our feet. */
+static int shared_memory(const char *name, size_t size, int *ret_fd, void **ret_mem)
 {
-	_cleanup_close_ int fd = memfd_create("qda-payload", MFD_CLOEXEC);
-	uint64_t address = take_address(soft, size);
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	void *mem;
-	int r;
 
-	if (fd < 0 || ftruncate(fd, (off_t)size) == -1)
+	if (fd < 0 || ftruncate(fd, (off_t)size) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
 		return -errno;
 	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
 		return -errno;
-	r = send_memory(soft, SOFTDSP_PACKET_MAP, address, size, fd);
+	*ret_mem = mem;
+	*ret_fd = move_fd(steal_fd(&fd), CHILD_FD_MIN);
+	if (*ret_fd < 0) {
+		munmap(mem, size);
+		return *ret_fd;
+	}
+	return 0;
+}
+
+/* Memory for a payload that does not fit into its slot's. */
+static int big_payload_alloc(struct soft_session *soft, size_t size, const struct timespec *limit,
+			     void **ret_mem, uint64_t *ret_address)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t address = take_address(soft, size);
+	void *mem;
+	int r;
+
+	r = shared_memory("qda-payload", size, &fd, &mem);
+	if (r < 0)
+		return r;
+	r = send_memory(soft, SOFTDSP_PACKET_MAP, address, size, fd, limit);
 	if (r < 0) {
 		munmap(mem, size);
 		return r;
@@ -279,25 +314,20 @@ static int big_payload_alloc(struct soft_session *soft, size_t size, void **ret_
 	return 0;
 }
 
-static int wait_reply(struct soft_session *soft, struct softdsp_slot *slot, int timeout_ms)
+static int wait_reply(struct soft_session *soft, struct softdsp_slot *slot,
+		      const struct timespec *limit)
 {
-	struct timespec deadline;
-
-	if (timeout_ms != QDA_NO_TIMEOUT)
-		deadline_in(&deadline, timeout_ms);
-
-	for (;;) {
+	for (bool first = true;; first = false) {
 		uint32_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
 
 		if (state == SOFTDSP_SLOT_DONE)
 			return 0;
 		if (atomic_load(&soft->ended))
 			return -ECONNRESET;
-		if (futex(&slot->state, FUTEX_WAIT_BITSET, state,
-			  timeout_ms == QDA_NO_TIMEOUT ? NULL : &deadline) == -1 &&
-		    errno == ETIMEDOUT &&
-		    atomic_load_explicit(&slot->state, memory_order_acquire) != SOFTDSP_SLOT_DONE)
+		/* Not left to the futex: a DSP that keeps changing the word never lets it sleep. */
+		if (!first && limit && !time_left_ms(limit))
 			return -ETIMEDOUT;
+		futex(&slot->state, FUTEX_WAIT_BITSET, state, limit);
 	}
 }
 
@@ -312,7 +342,7 @@ static pid_t thread_id(void)
 
 /* Send the message in a slot and wait for its reply. */
 static int exchange(struct soft_session *soft, int index, int32_t client_id, uint32_t handle,
-		    uint32_t sc, uint64_t address, uint64_t size, int timeout_ms,
+		    uint32_t sc, uint64_t address, uint64_t size, const struct timespec *limit,
 		    uint32_t *ret_status)
 {
 	struct softdsp_channel *channel = soft->channel;
@@ -337,7 +367,7 @@ static int exchange(struct soft_session *soft, int index, int32_t client_id, uin
 	if (atomic_load(&channel->idle))
 		futex(&channel->avail, FUTEX_WAKE, 1, NULL);
 
-	r = wait_reply(soft, slot, timeout_ms);
+	r = wait_reply(soft, slot, limit);
 	if (r < 0)
 		return r;
 	if (slot->rsp.ctx != ctx) {
@@ -351,14 +381,20 @@ static int exchange(struct soft_session *soft, int index, int32_t client_id, uin
 
 /* Messages of the transport's own and calls of users differ in the client id only. */
 static int soft_call(struct soft_session *soft, int32_t client_id, uint32_t handle, uint32_t sc,
-		     const struct qda_arg *args, int timeout_ms, uint32_t *ret_status)
+		     const struct qda_arg *args, int timeout_ms, uint32_t flags,
+		     uint32_t *ret_status)
 {
+	struct timespec deadline, *limit = NULL;
 	struct payload payload;
 	uint64_t address = 0;
 	void *mem = NULL, *big = NULL;
 	size_t size = 0;
 	int slot, r = 0;
 
+	if (timeout_ms != QDA_NO_TIMEOUT) {
+		deadline = deadline_in(timeout_ms);
+		limit = &deadline;
+	}
 	if (FASTRPC_LENGTH(sc)) {
 		r = payload_layout(&payload, sc, args);
 		if (r < 0)
@@ -366,11 +402,11 @@ static int soft_call(struct soft_session *soft, int32_t client_id, uint32_t hand
 		size = ALIGN_UP(payload.size, FASTRPC_PAGE);
 	}
 
-	slot = slot_take(soft);
+	slot = slot_take(soft, flags & QDA_CALL_CANCELLABLE);
 	if (slot < 0)
 		return slot;
 	if (size > SLOT_PAYLOAD) {
-		r = big_payload_alloc(soft, size, &big, &address);
+		r = big_payload_alloc(soft, size, limit, &big, &address);
 		if (r < 0)
 			goto out;
 		mem = big;
@@ -381,17 +417,20 @@ static int soft_call(struct soft_session *soft, int32_t client_id, uint32_t hand
 	if (mem)
 		payload_build(&payload, mem, address);
 
-	r = exchange(soft, slot, client_id, handle, sc, address, size, timeout_ms, ret_status);
+	r = exchange(soft, slot, client_id, handle, sc, address, size, limit, ret_status);
 	if (r == 0 && mem && *ret_status == 0)
 		payload_copy_out(&payload, mem);
+	/* What the method logged has been delivered when the call returns. */
+	if (atomic_load(&soft->channel->logs) != atomic_load(&soft->logs_seen))
+		receive_log(soft);
+out:
 	if (r == -ETIMEDOUT) {
 		set_reason(soft, "ended because a call ran into its limit of %d ms", timeout_ms);
 		end_process(soft);
 	}
-out:
 	if (big) {
 		munmap(big, size);
-		send_memory(soft, SOFTDSP_PACKET_UNMAP, address, size, -1);
+		send_memory(soft, SOFTDSP_PACKET_UNMAP, address, size, -1, limit);
 	}
 	slot_put(soft, slot);
 	return r;
@@ -405,28 +444,17 @@ static int soft_invoke(struct qda_session *session, uint32_t handle, uint32_t sc
 
 	if (r < 0)
 		return r;
-	return soft_call(session->priv, CLIENT_ID, handle, sc, args, timeout_ms, ret_status);
+	return soft_call(session->priv, CLIENT_ID, handle, sc, args, timeout_ms, flags, ret_status);
 }
 
 /* A control message on handle 1, as only a driver may send it. */
 static int soft_control(struct soft_session *soft, uint32_t sc, const struct qda_arg *args,
 			int timeout_ms, uint32_t *ret_status)
 {
-	return soft_call(soft, 0, FASTRPC_HANDLE_INIT, sc, args, timeout_ms, ret_status);
+	return soft_call(soft, 0, FASTRPC_HANDLE_INIT, sc, args, timeout_ms, 0, ret_status);
 }
 
 /* ---- sessions ----------------------------------------------------------- */
-
-/* A number above those that the child's own descriptors get. */
-static int move_fd(int fd)
-{
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 16);
-
-	if (moved < 0)
-		moved = -errno;
-	close(fd);
-	return moved;
-}
 
 /*
  * Run the program. It forks at once and the first process ends, so that the
@@ -502,33 +530,14 @@ static int receive_hello(struct soft_session *soft)
 	}
 	if (n == -1)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	/* A program that is not ours closes the socket, or says something else. */
 	cmsg = CMSG_FIRSTHDR(&msg);
 	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
 	    cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -ECONNRESET;
+		return -ENOEXEC;
 	memcpy(&soft->pidfd, CMSG_DATA(cmsg), sizeof(soft->pidfd));
 	if (n != sizeof(packet) || packet.type != SOFTDSP_PACKET_HELLO)
-		return -ECONNRESET;
-	return 0;
-}
-
-static int shared_memory(const char *name, size_t size, int *ret_fd, void **ret_mem)
-{
-	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	void *mem;
-
-	if (fd < 0 || ftruncate(fd, (off_t)size) == -1 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
-		return -errno;
-	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (mem == MAP_FAILED)
-		return -errno;
-	*ret_mem = mem;
-	*ret_fd = move_fd(steal_fd(&fd));
-	if (*ret_fd < 0) {
-		munmap(mem, size);
-		return *ret_fd;
-	}
+		return -ENOEXEC;
 	return 0;
 }
 
@@ -537,6 +546,8 @@ static void soft_free(struct soft_session *soft)
 {
 	if (soft->pidfd >= 0) {
 		kill_process(soft);
+		/* It is our child only if the application adopts orphans (a container's init). */
+		waitid(P_PIDFD, (id_t)soft->pidfd, NULL, WEXITED);
 		close(soft->pidfd);
 	}
 	if (soft->stop >= 0)
@@ -547,6 +558,7 @@ static void soft_free(struct soft_session *soft)
 		munmap(soft->channel, sizeof(*soft->channel));
 	if (soft->payload)
 		munmap(soft->payload, SOFTDSP_SLOTS * SLOT_PAYLOAD);
+	pthread_mutex_destroy(&soft->log_lock);
 	pthread_mutex_destroy(&soft->socket_lock);
 	free(soft);
 }
@@ -575,11 +587,10 @@ static int soft_setup(struct soft_session *soft, const char *program)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == -1)
 		return -errno;
 	soft->socket = sockets[0];
-	theirs = move_fd(sockets[1]);
+	theirs = move_fd(sockets[1], CHILD_FD_MIN);
 	if (theirs < 0)
 		return theirs;
-	if (setsockopt(soft->socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == -1 ||
-	    setsockopt(soft->socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == -1)
+	if (setsockopt(soft->socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == -1)
 		return -errno;
 
 	r = spawn(program, channel_fd, theirs);
@@ -590,22 +601,15 @@ static int soft_setup(struct soft_session *soft, const char *program)
 	if (r < 0)
 		return r;
 	return send_memory(soft, SOFTDSP_PACKET_MAP, soft->payload_address,
-			   SOFTDSP_SLOTS * SLOT_PAYLOAD, payload_fd);
+			   SOFTDSP_SLOTS * SLOT_PAYLOAD, payload_fd, NULL);
 }
 
 static int start_watcher(struct soft_session *soft)
 {
-	sigset_t all, saved;
-	int r;
-
 	soft->stop = eventfd(0, EFD_CLOEXEC);
 	if (soft->stop < 0)
 		return -errno;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	r = pthread_create(&soft->watcher, NULL, watch, soft);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	return -r;
+	return start_thread(&soft->watcher, watch, soft);
 }
 
 static void stop_watcher(struct soft_session *soft)
@@ -646,6 +650,11 @@ static int soft_session_open(struct qda_session *session, const struct qda_sessi
 	struct soft_session *soft;
 	int r;
 
+	if (program[0] != '/') {
+		qda_log(session->device->qda, LOG_ERR, "QDA_SOFTDSP: %s is not an absolute path",
+			program);
+		return -EINVAL;
+	}
 	soft = calloc(1, sizeof(*soft));
 	if (!soft)
 		return -ENOMEM;
@@ -655,11 +664,12 @@ static int soft_session_open(struct qda_session *session, const struct qda_sessi
 	soft->next_cookie = 1 << 24;
 	soft->next_address = DSP_ADDRESS + FASTRPC_PAGE;
 	pthread_mutex_init(&soft->socket_lock, NULL);
+	pthread_mutex_init(&soft->log_lock, NULL);
 
 	r = soft_setup(soft, program);
 	if (r < 0) {
 		qda_log(session->device->qda, LOG_ERR, "cannot start the software DSP %s: %s",
-			program, strerror(-r));
+			program, qda_strerror(r));
 		goto fail;
 	}
 	r = start_watcher(soft);
@@ -719,12 +729,21 @@ static const char *soft_end_reason(struct qda_session *session)
 
 /* ---- buffers ------------------------------------------------------------ */
 
+/* The limit of what is not a call of the user's. */
+static int own_timeout(const struct qda_session *session)
+{
+	return session->timeout_ms == QDA_NO_TIMEOUT ? CONTROL_TIMEOUT_MS : session->timeout_ms;
+}
+
 static int soft_buffer_publish(struct qda_buffer *buffer)
 {
+	struct timespec limit = deadline_in(own_timeout(buffer->session));
 	struct soft_session *soft = buffer->session->priv;
 
 	buffer->address = take_address(soft, buffer->size);
-	return send_memory(soft, SOFTDSP_PACKET_MAP, buffer->address, buffer->size, buffer->fd);
+	buffer->key = atomic_fetch_add(&soft->next_cookie, 1);
+	return send_memory(soft, SOFTDSP_PACKET_MAP, buffer->address, buffer->size, buffer->fd,
+			   &limit);
 }
 
 static int soft_buffer_alloc(struct qda_buffer *buffer)
@@ -804,9 +823,12 @@ static int soft_buffer_import(struct qda_buffer *buffer, int fd)
 
 static void soft_buffer_release(struct qda_buffer *buffer)
 {
+	struct timespec limit = deadline_in(own_timeout(buffer->session));
+
 	if (buffer->fd < 0)
 		return;
-	send_memory(buffer->session->priv, SOFTDSP_PACKET_UNMAP, buffer->address, buffer->size, -1);
+	send_memory(buffer->session->priv, SOFTDSP_PACKET_UNMAP, buffer->address, buffer->size, -1,
+		    &limit);
 	close(steal_fd(&buffer->fd));
 }
 
@@ -816,7 +838,7 @@ static int soft_buffer_map(struct qda_buffer *buffer, size_t offset, size_t size
 	struct soft_session *soft = buffer->session->priv;
 	struct fastrpc_init_mem_map request = {
 		.client_id = CLIENT_ID,
-		.fd = cookie == QDA_COOKIE_AUTO ? buffer->fd : cookie,
+		.fd = cookie,
 		.flags = flags,
 		.num = sizeof(struct fastrpc_phy_page),
 	};
@@ -831,15 +853,19 @@ static int soft_buffer_map(struct qda_buffer *buffer, size_t offset, size_t size
 	uint32_t sc = FASTRPC_SCALARS(FASTRPC_INIT_MEM_MAP, 3, 1, 0, 0);
 	int r;
 
+	/* The buffer's own number stands for all of it. */
+	if (cookie == QDA_COOKIE_AUTO)
+		request.fd = size == buffer->size ? buffer->key
+						  : atomic_fetch_add(&soft->next_cookie, 1);
 	for (;;) {
-		r = soft_control(soft, sc, args, CONTROL_TIMEOUT_MS, ret_status);
+		r = soft_control(soft, sc, args, own_timeout(buffer->session), ret_status);
 		if (r < 0)
 			return r;
 		if (*ret_status != AEE_DSP_OFFSET + AEE_EALREADY)
 			break;
 		if (cookie != QDA_COOKIE_AUTO)
 			return -EBUSY;
-		/* The buffer's fd number is someone's cookie already. */
+		/* The number is the cookie someone wanted for another buffer. */
 		request.fd = atomic_fetch_add(&soft->next_cookie, 1);
 	}
 	if (*ret_status)
@@ -861,7 +887,7 @@ static int soft_buffer_unmap(struct qda_buffer *buffer, uint32_t *ret_status)
 
 	return soft_control(buffer->session->priv,
 			    FASTRPC_SCALARS(FASTRPC_INIT_MEM_UNMAP, 1, 0, 0, 0), &arg,
-			    CONTROL_TIMEOUT_MS, ret_status);
+			    own_timeout(buffer->session), ret_status);
 }
 
 const struct qda_transport qda_transport_soft = {

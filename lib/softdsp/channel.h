@@ -44,6 +44,7 @@ struct softdsp_channel {
 	 * wrong. */
 	_Alignas(128) _Atomic uint32_t memory_sent;
 	_Atomic uint32_t memory_done; /* futex */
+	_Atomic uint32_t logs;        /* lines sent */
 	/* Why the process ended, written by itself; ended is set last. */
 	_Alignas(128) _Atomic uint32_t ended;
 	char reason[252];

@@ -346,6 +346,11 @@ static int add_worker(struct softdsp *dsp)
 	return 0;
 }
 
+static bool waits(const struct fastrpc_msg *msg)
+{
+	return msg->handle == FASTRPC_HANDLE_LISTENER || msg->handle == FASTRPC_HANDLE_LISTENER1;
+}
+
 static void *worker(void *arg)
 {
 	struct softdsp *dsp = arg;
@@ -355,9 +360,13 @@ static void *worker(void *arg)
 		bool release;
 		int32_t status;
 
-		if (atomic_fetch_sub(&dsp->idle, 1) == 1)
-			add_worker(dsp);
-		status = softdsp_handle(dsp, &msg, &release);
+		/* The last worker must not go and wait for what only another one could bring. */
+		if (atomic_fetch_sub(&dsp->idle, 1) == 1 && add_worker(dsp) < 0 && waits(&msg)) {
+			release = false;
+			status = DSP_STATUS(AEE_ENOMEMORY);
+		} else {
+			status = softdsp_handle(dsp, &msg, &release);
+		}
 		atomic_fetch_add(&dsp->idle, 1);
 		dsp->ops->reply(dsp->data, msg.ctx, status);
 		if (release)

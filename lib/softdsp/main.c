@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 
 #include "channel.h"
+#include "confine.h"
 #include "softdsp.h"
 
 static struct softdsp_channel *channel;
@@ -211,6 +212,7 @@ static void send_log(void *data, int level, const char *text)
 
 	/* A line more than the application reads in time is lost. */
 	sendmsg(SOFTDSP_FD_SOCKET, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	atomic_fetch_add(&channel->logs, 1);
 }
 
 static void __attribute__((noreturn)) release(void *data)
@@ -356,6 +358,8 @@ int main(void)
 		_exit(0);
 	}
 	setsid();
+	/* Where it cannot be had, ending the session still ends this process. */
+	softdsp_forbid_processes();
 
 	softdsp_init(&dsp, &ops, NULL);
 	softdsp_hap_set(&dsp);

@@ -195,6 +195,11 @@ int softdsp_cookie_get(struct softdsp *dsp, int32_t cookie, uint64_t address, ui
 		r = -ENOENT;
 		goto out;
 	}
+	/* The number is another buffer's cookie: skels would get the wrong memory. */
+	if (entry && data && (entry->address != address || entry->size != size)) {
+		r = -EEXIST;
+		goto out;
+	}
 	if (!entry)
 		entry = cookie_add(dsp, cookie, address, size, data);
 	if (!entry) {

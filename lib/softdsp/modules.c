@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <syslog.h>
 
 #include "softdsp.h"
 
 #define LIBRARY_MAX (256UL << 20)
-#define READ_CHUNK (256UL << 10)
+#define READ_CHUNK (32UL << 10) /* with its message it fits a slot's payload */
 #define NAME_MAX_LENGTH 255
 
 __thread struct softdsp_place softdsp_place;
@@ -165,8 +166,7 @@ static int fetch(struct softdsp *dsp, const char *name, int *ret_fd, struct dler
 	status = remote_open(dsp, apps_std, name, &file);
 	if (status)
 		return fail(error, DSP_STATUS(AEE_ENOSUCHFILE),
-			    "%s: cannot open it on the application's search path (0x%x)", name,
-			    (unsigned int)status);
+			    "%s: cannot open it on the application's search path", name);
 
 	status = remote_length(dsp, apps_std, file, &length);
 	if (!status && (!length || length > LIBRARY_MAX))
@@ -196,13 +196,19 @@ static int fetch(struct softdsp *dsp, const char *name, int *ret_fd, struct dler
 out:
 	remote_close(dsp, apps_std, file);
 	if (status)
-		return fail(error, status, "%s: cannot read it from the application (0x%x)", name,
-			    (unsigned int)status);
+		return fail(error, status, "%s: cannot read it from the application", name);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
 /* ---- loading ------------------------------------------------------------ */
+
+#define DL_PATH_MAX 32
+
+static void dl_path(char *path, int fd)
+{
+	snprintf(path, DL_PATH_MAX, "/proc/self/fd/%d", fd);
+}
 
 /* dlerror() names the library by a path that means nothing to the caller. */
 static void dl_text(struct dlerror *error, const char *name, const char *path)
@@ -233,7 +239,7 @@ static int load(struct softdsp *dsp, const char *name, struct softdsp_skel **ret
 		struct dlerror *error)
 {
 	struct softdsp_skel *skel;
-	char path[32];
+	char path[DL_PATH_MAX];
 	int status;
 
 	for (skel = dsp->skels; skel; skel = skel->next) {
@@ -256,7 +262,7 @@ static int load(struct softdsp *dsp, const char *name, struct softdsp_skel **ret
 		status = fail(error, DSP_STATUS(AEE_EBADELF), "%s: not an ELF file", name);
 		goto fail_close;
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", skel->fd);
+	dl_path(path, skel->fd);
 	softdsp_place = (struct softdsp_place){skel->name, SOFTDSP_LOADING};
 	skel->dl = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	softdsp_place.name = NULL;
@@ -280,6 +286,7 @@ fail_free:
 static void unload(struct softdsp *dsp, struct softdsp_skel *skel)
 {
 	struct softdsp_skel **at;
+	char path[DL_PATH_MAX];
 
 	if (--skel->users)
 		return;
@@ -287,7 +294,15 @@ static void unload(struct softdsp *dsp, struct softdsp_skel *skel)
 		;
 	*at = skel->next;
 	dlclose(skel->dl);
-	close(skel->fd);
+	/*
+	 * Some libraries cannot be unloaded. The loader then goes on to find them by
+	 * their path, so its number must not become another library's.
+	 */
+	dl_path(path, skel->fd);
+	if (dlopen(path, RTLD_LAZY | RTLD_NOLOAD))
+		softdsp_log(dsp, LOG_DEBUG, "%s stays loaded", skel->name);
+	else
+		close(skel->fd);
 	free(skel);
 }
 

@@ -121,7 +121,10 @@ bool softdsp_memory_contains(struct softdsp *dsp, const void *data, uint64_t siz
 int softdsp_cookie_map(struct softdsp *dsp, int32_t cookie, uint64_t address, uint64_t size,
 		       void *data);
 int softdsp_cookie_unmap(struct softdsp *dsp, int32_t cookie, uint64_t address);
-/* Use a cookie; with @data it comes to life if it is unknown. Return: 0 or -ENOENT, -ENOMEM. */
+/*
+ * Use a cookie; with @data it comes to life if it is unknown. Return: 0; -ENOENT;
+ * -EEXIST if it stands for other memory; -ENOMEM.
+ */
 int softdsp_cookie_get(struct softdsp *dsp, int32_t cookie, uint64_t address, uint64_t size,
 		       void *data, struct softdsp_cookie *ret_cookie);
 int softdsp_cookie_put(struct softdsp *dsp, int32_t cookie);

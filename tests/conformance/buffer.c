@@ -476,6 +476,48 @@ static void arena_of_nothing_gives_nothing(struct conf *c)
 	qda_arena_free(arena);
 }
 
+static void handle_of_a_buffer_is_not_anothers_cookie(struct conf *c)
+{
+	struct qda_buffer *mapped, *buffer, *result;
+
+	CHECK_OK(qda_buffer_alloc(c->session, 4096, &mapped));
+	CHECK_OK(qda_buffer_alloc(c->session, 4096, &buffer));
+	CHECK_OK(qda_buffer_alloc(c->session, 4096, &result));
+	memset(qda_buffer_data(mapped), 'm', 4096);
+	memset(qda_buffer_data(buffer), 'b', 4096);
+	const struct qda_arg args[] = {range(buffer, 0, 16), range(result, 0, 16)};
+
+	/* Whatever number the library gives the buffer, wanted cookies come near it. */
+	for (int32_t cookie = 3; cookie < 64; cookie++) {
+		if (qda_buffer_map_dsp(mapped, 0, 0, QDA_MAP_FD, cookie, NULL, NULL) < 0)
+			continue;
+		CHECK_OK(qda_invoke(c->module, QDA_SCALARS(CONF_HANDLE_COPY, 0, 0, 1, 1), args,
+				    NULL));
+		CHECK_EQ(*(char *)qda_buffer_data(result), 'b');
+		CHECK_OK(qda_buffer_unmap_dsp(mapped));
+	}
+	qda_buffer_free(mapped);
+	qda_buffer_free(buffer);
+	qda_buffer_free(result);
+}
+
+static void handle_of_a_partly_mapped_buffer_is_the_whole(struct conf *c)
+{
+	struct qda_buffer *buffer, *result;
+
+	CHECK_OK(qda_buffer_alloc(c->session, 8192, &buffer));
+	CHECK_OK(qda_buffer_alloc(c->session, 4096, &result));
+	memset(qda_buffer_data(buffer), '0', 4096);
+	memset((char *)qda_buffer_data(buffer) + 4096, '1', 4096);
+	const struct qda_arg args[] = {range(buffer, 16, 16), range(result, 0, 16)};
+
+	CHECK_OK(qda_buffer_map_dsp(buffer, 4096, 4096, QDA_MAP_FD, QDA_COOKIE_AUTO, NULL, NULL));
+	CHECK_OK(qda_invoke(c->module, QDA_SCALARS(CONF_HANDLE_COPY, 0, 0, 1, 1), args, NULL));
+	CHECK_EQ(*(char *)qda_buffer_data(result), '0');
+	qda_buffer_free(buffer);
+	qda_buffer_free(result);
+}
+
 const struct conf_case buffer_cases[] = {
 	CASE(buffer_sizes_are_whole_pages, 0),
 	CASE(buffer_is_zeroed, 0),
@@ -486,6 +528,8 @@ const struct conf_case buffer_cases[] = {
 	CASE(export_gives_a_new_descriptor_each_time, 0),
 	CASE(import_of_an_own_export, 0),
 	CASE(import_shares_memory_between_sessions, 0),
+	CASE(handle_of_a_buffer_is_not_anothers_cookie, 0),
+	CASE(handle_of_a_partly_mapped_buffer_is_the_whole, 0),
 	CASE(import_of_a_memfd_seals_it, CONF_SOFT_ONLY),
 	CASE(import_of_a_memfd_that_can_shrink_is_eperm, CONF_SOFT_ONLY),
 	CASE(import_of_an_empty_memfd_is_einval, CONF_SOFT_ONLY),

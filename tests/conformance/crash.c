@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases: skels that crash, exit, hang or write where they may not. */
+#include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -188,6 +189,46 @@ static void hang_runs_into_the_time_limit(struct conf *c)
 	check_alive(c->module);
 }
 
+static void truncated_memory_leaves_the_application_alone(struct conf *c)
+{
+	struct qda_session *session = conf_session(c->device);
+	struct qda_module *module = conf_open(session, "libcrash_skel.so");
+	static uint8_t large[256 * 1024];
+	const struct qda_arg arg = plain(large, sizeof(large));
+	struct qda_buffer *buffer;
+
+	CHECK_OK(qda_buffer_alloc(session, 8192, &buffer));
+	/* The call's own payload is memory of its own, being this large. */
+	qda_invoke_timeout(module, QDA_SCALARS(CRASH_TRUNCATE, 0, 1, 0, 0), &arg, LIMIT_MS, NULL);
+	memset(qda_buffer_data(buffer), 1, 8192);
+	qda_buffer_free(buffer);
+	qda_module_close(module);
+	qda_session_close(session);
+}
+
+static void large_argument_to_a_stopped_process_times_out(struct conf *c)
+{
+	struct qda_session *session = conf_session(c->device);
+	struct qda_module *module = conf_open(session, "libcrash_skel.so");
+	static uint8_t large[256 * 1024];
+	const struct qda_arg arg = plain(large, sizeof(large));
+
+	CHECK_ERROR(crash(module, CRASH_STOP, LIMIT_MS), -ETIMEDOUT);
+	CHECK_ERROR(qda_invoke_timeout(module, QDA_SCALARS(CRASH_NOTHING, 1, 0, 0, 0), &arg,
+				       LIMIT_MS, NULL),
+		    -ECONNRESET);
+	CHECK(qda_session_end_reason(session) != NULL);
+	qda_module_close(module);
+	qda_session_close(session);
+}
+
+static void skels_start_no_process(struct conf *c)
+{
+	uint32_t error = call_out(c->module, CONF_FORK);
+
+	CHECK_EQ(error, EPERM);
+}
+
 static void hang_while_loading_runs_into_the_sessions_limit(struct conf *c)
 {
 	const struct qda_session_params params = {.size = sizeof(params), .timeout_ms = LIMIT_MS};
@@ -313,6 +354,9 @@ const struct conf_case crash_cases[] = {
 	CASE(crash_leaves_buffers_readable, 0),
 	CASE(crash_and_start_again, 0),
 	CASE(hang_runs_into_the_time_limit, 0),
+	CASE(truncated_memory_leaves_the_application_alone, CONF_SOFT_ONLY),
+	CASE(large_argument_to_a_stopped_process_times_out, CONF_SOFT_ONLY),
+	CASE(skels_start_no_process, CONF_SOFT_ONLY),
 	CASE(hang_while_loading_runs_into_the_sessions_limit, 0),
 	CASE(hang_without_limit_ends_with_the_session, 0),
 	CASE(overrun_by_one_byte_stays_at_the_dsp, 0),

@@ -29,7 +29,7 @@ static void session_unknown_flags_are_einval(struct conf *c)
 
 static void session_wrong_params_size_is_einval(struct conf *c)
 {
-	struct qda_session_params params = {.size = sizeof(params) - 1};
+	struct qda_session_params params = {.size = sizeof(params) + 8};
 	struct qda_session *session = NULL;
 
 	CHECK_ERROR(qda_session_create(c->device, &params, &session), -EINVAL);

@@ -35,6 +35,7 @@ enum conf_method {
 	CONF_TYPED_INROUT = 24,
 	CONF_TYPED_DMAHANDLE = 25,
 	CONF_OPENED = 26,   /* out u32: handles of the skel that are open */
+	CONF_FORK = 27,     /* out u32: errno of the ways to start a process, 0 if one worked */
 	CONF_EXTENDED = 40, /* sent as 31; out u32: the number that arrived */
 	CONF_EXTENDED_MAX = 1000,
 };
@@ -78,6 +79,8 @@ enum crash_method {
 	CRASH_KILL = 10,
 	CRASH_CLOSE_FDS = 11,
 	CRASH_FPE = 12,
+	CRASH_TRUNCATE = 13, /* every file the process has open */
+	CRASH_STOP = 14,     /* stops the process, which the application is to outlive */
 };
 
 #endif

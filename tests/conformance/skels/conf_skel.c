@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -79,6 +80,19 @@ static uint64_t sum(const void *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		total += bytes[i];
 	return total;
+}
+
+/* The child ends at once where there is one. */
+static uint32_t start_process(void)
+{
+	static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	if (pid > 0 || posix_spawnp(&pid, "true", NULL, NULL, argv, NULL) == 0)
+		return 0;
+	return (uint32_t)errno;
 }
 
 static int echo(uint32_t sc, remote_arg *pra)
@@ -393,6 +407,8 @@ QDA_SKEL_EXPORT AEEResult conf_skel_handle_invoke(remote_handle64 h, uint32_t sc
 		return AEE_SUCCESS;
 	case CONF_PID:
 		return answer_u32(sc, pra, (uint32_t)getpid());
+	case CONF_FORK:
+		return answer_u32(sc, pra, start_process());
 	case CONF_HANDLE_COPY:
 		for (uint32_t i = 0; i < REMOTE_SCALARS_INHANDLES(sc); i++) {
 			const remote_arg *in = handle_args(sc, pra) + i;

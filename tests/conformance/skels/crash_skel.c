@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A skel that ends its process, never returns, or writes where it may not. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +41,29 @@ static int overrun(uint32_t sc, remote_arg *pra)
 	return AEE_SUCCESS;
 }
 
+/* Mappings of closed files are reached too, through map_files. */
+static AEEResult truncate_all(void)
+{
+	static const char *const dirs[] = {"/proc/self/fd", "/proc/self/map_files"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		DIR *dir = opendir(dirs[i]);
+		const struct dirent *entry;
+
+		while (dir && (entry = readdir(dir))) {
+			int fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+			if (fd >= 0 && ftruncate(fd, 0) == -1)
+				errno = 0;
+			if (fd >= 0)
+				close(fd);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	return AEE_SUCCESS;
+}
+
 QDA_SKEL_EXPORT AEEResult crash_skel_handle_invoke(remote_handle64 h, uint32_t sc, remote_arg *pra)
 {
 	char seed = 1;
@@ -70,6 +96,11 @@ QDA_SKEL_EXPORT AEEResult crash_skel_handle_invoke(remote_handle64 h, uint32_t s
 	case CRASH_CLOSE_FDS:
 		syscall(SYS_close_range, 0U, ~0U, 0U);
 		return AEE_SUCCESS;
+	case CRASH_TRUNCATE:
+		return truncate_all();
+	case CRASH_STOP:
+		for (;;) /* the other threads may be the first to stop */
+			kill(getpid(), SIGSTOP);
 	case CRASH_FPE:
 		return 100 / zero;
 	default:

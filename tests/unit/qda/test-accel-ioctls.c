@@ -237,14 +237,38 @@ static void test_cookie_auto_is_the_buffers_fd(void **state)
 
 	open_session(0);
 	buffer = alloc_buffer(5, 4);
-	expect_map(buffer->fd, PAGE, 2 * PAGE, 3);
-	assert_int_equal(qda_buffer_map_dsp(buffer, PAGE, 2 * PAGE, QDA_MAP_FD_DELAYED,
+	expect_map(buffer->fd, 0, 4 * PAGE, 3);
+	assert_int_equal(qda_buffer_map_dsp(buffer, 0, 4 * PAGE, QDA_MAP_FD_DELAYED,
 					    QDA_COOKIE_AUTO, &cookie, &address),
 			 0);
 	assert_int_equal(cookie, buffer->fd);
-	assert_int_equal(address, 0xe0001000);
-	expect_unmap(buffer->fd, 2 * PAGE);
+	expect_unmap(buffer->fd, 4 * PAGE);
 	assert_int_equal(qda_buffer_unmap_dsp(buffer), 0);
+	free_buffer(buffer);
+	close_session();
+	uapimock_end();
+}
+
+static void test_cookie_auto_of_a_part_is_a_number_of_its_own(void **state)
+{
+	struct qda_buffer *buffer;
+	uint64_t address;
+	int32_t cookie;
+	int next;
+
+	open_session(0);
+	buffer = alloc_buffer(5, 4);
+	next = fcntl(buffer->fd, F_DUPFD_CLOEXEC, 3);
+	close(next);
+	expect_map(next, PAGE, 2 * PAGE, 3);
+	assert_int_equal(qda_buffer_map_dsp(buffer, PAGE, 2 * PAGE, QDA_MAP_FD_DELAYED,
+					    QDA_COOKIE_AUTO, &cookie, &address),
+			 0);
+	assert_int_not_equal(cookie, buffer->fd);
+	assert_int_equal(cookie, next);
+	expect_unmap(next, 2 * PAGE);
+	assert_int_equal(qda_buffer_unmap_dsp(buffer), 0);
+	assert_int_equal(fcntl(next, F_GETFD), -1);
 	free_buffer(buffer);
 	close_session();
 	uapimock_end();
@@ -427,7 +451,7 @@ static void test_handle_is_offset_length_and_fd(void **state)
 	uapimock_end();
 }
 
-static void test_handle_of_a_mapped_buffer_has_its_cookie(void **state)
+static void test_handle_of_a_mapped_buffer_stands_for_all_of_it(void **state)
 {
 	struct qda_buffer *buffer;
 
@@ -441,7 +465,7 @@ static void test_handle_of_a_mapped_buffer_has_its_cookie(void **state)
 	};
 	const struct drm_qda_fastrpc_invoke_args expected[] = {
 		{.ptr = (uintptr_t)buffer->data, .length = 8, .fd = buffer->fd},
-		{.ptr = 0, .length = 8, .fd = 200},
+		{.ptr = 0, .length = 8, .fd = buffer->fd},
 	};
 	expect_args(0x02010010, expected, 2);
 	assert_int_equal(call(0x02010010, args), 0);
@@ -524,6 +548,7 @@ int main(void)
 		accel_test(test_imports_of_one_dma_buf_share_the_handle),
 		accel_test(test_cpu_access_is_a_dma_buf_sync),
 		accel_test(test_cookie_auto_is_the_buffers_fd),
+		accel_test(test_cookie_auto_of_a_part_is_a_number_of_its_own),
 		accel_test(test_cookie_wanted_is_an_fd_of_that_number),
 		accel_test(test_cookie_of_an_open_fd_is_taken),
 		accel_test(test_cookie_beyond_the_fd_table_is_invalid),
@@ -534,7 +559,7 @@ int main(void)
 		accel_test(test_plain_memory_has_fd_minus_1),
 		accel_test(test_buffer_range_is_its_address_and_fd),
 		accel_test(test_handle_is_offset_length_and_fd),
-		accel_test(test_handle_of_a_mapped_buffer_has_its_cookie),
+		accel_test(test_handle_of_a_mapped_buffer_stands_for_all_of_it),
 		accel_test(test_zero_length_arguments_carry_nothing),
 		accel_test(test_call_with_all_540_arguments),
 	};

@@ -228,11 +228,11 @@ static void test_a_buffer_argument_is_named_and_not_copied(void **state)
 
 static void test_a_handle_argument_gives_number_offset_and_the_whole_mapping(void **state)
 {
-	struct qda_buffer buffer = {.size = 0x4000, .address = 0x123456000, .fd = 9};
+	struct qda_buffer buffer = {.size = 0x4000, .address = 0x123456000, .fd = 9, .key = 77};
 	const struct qda_arg arg = {.buffer = &buffer, .offset = 0x20, .length = 0x30};
 
 	build(FASTRPC_SCALARS(0, 0, 0, 1, 0), &arg);
-	assert_int_equal(rpra()[0].dma.fd, 9);
+	assert_int_equal(rpra()[0].dma.fd, 77);
 	assert_int_equal(rpra()[0].dma.offset, 0x20);
 	assert_int_equal(rpra()[0].dma.len, 0x30);
 	assert_int_equal(pages()[0].addr, 0x123456000);

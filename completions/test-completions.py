@@ -103,6 +103,7 @@ class Shells(unittest.TestCase):
         self.assertEqual(self.bash("qda-info", "--att"), ["--attributes"])
         self.assertEqual(self.bash("qda-invoke", "--dry"), ["--dry-run"])
         self.assertIn("soft:cdsp", self.bash("qda-info", "-d", ""))
+        self.assertEqual(self.bash("qda-info", "--check", "cd"), ["cdsp"])
         self.assertEqual(self.bash("qda-invoke", "-d", "soft", ":", "c"), ["cdsp"])
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "calc.idl")
@@ -130,6 +131,7 @@ class Shells(unittest.TestCase):
 
             self.assertEqual(fish("qda-info", "--att"), ["--attributes"])
             self.assertIn("soft:cdsp", fish("qda-info", "-d "))
+            self.assertIn("soft:cdsp", fish("qda-info", "--check so"))
             self.assertIn("product", fish("qda-invoke", "--idl %s x.so pro" % path))
 
 

@@ -7,7 +7,7 @@ function __qda_info_nodes
 	printf '%s\n' $nodes
 end
 
-complete -c qda-info -f
+complete -c qda-info -f -a 'adsp cdsp soft:adsp soft:cdsp (__qda_info_nodes)' -d 'Only this DSP'
 complete -c qda-info -s d -l device -x -a 'adsp cdsp soft:adsp soft:cdsp (__qda_info_nodes)' -d 'Only this DSP'
 complete -c qda-info -l check -d 'Create and close a session on each DSP'
 complete -c qda-info -l attributes -d 'Ask each DSP for its attributes'

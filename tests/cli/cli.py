@@ -13,6 +13,7 @@ CALCULATOR_IDL = os.path.join(EXAMPLES, "calculator", "calculator.idl")
 NUMBERS = os.path.join(EXAMPLES, "calculator", "numbers.txt")
 
 OK, METHOD, USAGE, DEVICE, TIMEOUT, CRASH = range(6)
+INTERRUPTED = 130
 
 
 class InvokeTest(unittest.TestCase):
@@ -47,6 +48,8 @@ class InvokeTest(unittest.TestCase):
         self.assertEqual(result.returncode, status, error)
         self.assertEqual(error.count("\n"), 1, error)
         self.assertTrue(error.startswith("qda-invoke: "), error)
+        # Hints are for who runs the command, not for who writes programs.
+        self.assertNotRegex(error, r"\bqda_\w+\(|QDA_SESSION_")
         return error.removeprefix("qda-invoke: ").rstrip("\n")
 
     def packed(self, *args, **more):

@@ -11,12 +11,13 @@ import subprocess
 import time
 import unittest
 
-from cli import (CALCULATOR_IDL, CRASH, DEVICE, EXAMPLES, METHOD, NUMBERS, OK, QDA_INVOKE,
-                 TIMEOUT, USAGE, InvokeTest)
+from cli import (CALCULATOR_IDL, CRASH, DEVICE, EXAMPLES, INTERRUPTED, METHOD, NUMBERS, OK,
+                 QDA_INVOKE, TIMEOUT, USAGE, InvokeTest)
 
 CALCULATOR = ("--idl", CALCULATOR_IDL, "libcalculator_skel.so")
 IMGFILTER = ("--idl", os.path.join(EXAMPLES, "imgfilter", "imgfilter.idl"), "libimgfilter_skel.so")
 CONF = "libconf_skel.so"
+INROUT = (CONF, "24:m(inrout unsigned long a, inrout sequence<octet> v)", "1", "7,8")
 
 
 def numbers():
@@ -192,6 +193,43 @@ class OutFiles(InvokeTest):
         with open(self.out, "rb") as file:
             self.assertEqual(file.read(), b"before")
 
+    def test_several_files(self):
+        second = self.path("second")
+        self.good(*INROUT, "--out", "a=" + self.out, "--out", "v=" + second)
+        for path, content in ((self.out, b"\2\0\0\0"), (second, b"\10\11")):
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), content)
+        self.assertEqual(sorted(os.listdir(self.directory)), ["in.pgm", "out.pgm", "second"])
+
+    def test_all_are_kept_when_one_cannot_be_written(self):
+        self.write("out.pgm", b"before")
+        for other in ("/dev/full", self.path("none/out"), self.directory):
+            for names in ("av", "va"):
+                with self.subTest(other=other, names=names):
+                    self.assertIn("cannot write " + other, self.bad(
+                        DEVICE, *INROUT, "--out", names[0] + "=" + self.out,
+                        "--out", names[1] + "=" + other))
+                    with open(self.out, "rb") as file:
+                        self.assertEqual(file.read(), b"before")
+                    self.assertEqual(sorted(os.listdir(self.directory)), ["in.pgm", "out.pgm"])
+
+    def test_found_out_before_the_call_that_a_file_cannot_be_written(self):
+        for path in (self.path("none/out"), self.directory):
+            self.assertIn("cannot write " + path,
+                          self.bad(DEVICE, "libcrash_skel.so", "3:segv(rout long a)", "--out",
+                                   "a=" + path))
+
+    def test_nothing_is_left_when_the_call_crashes(self):
+        self.bad(CRASH, "libcrash_skel.so", "3:segv(rout long a)", "--out", "a=" + self.out)
+        self.assertEqual(os.listdir(self.directory), ["in.pgm"])
+
+    def test_pipe(self):
+        os.mkfifo(self.out)
+        reader = os.open(self.out, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.good(*INROUT, "--out", "v=" + self.out)
+        self.assertEqual(os.read(reader, 100), b"\10\11")
+
     def test_directory_that_does_not_exist(self):
         error = self.bad(DEVICE, *IMGFILTER, "sobel_pgm", "@" + self.image, "--out",
                          "edges=" + self.path("none/out"))
@@ -212,36 +250,65 @@ class OutFiles(InvokeTest):
 class Failures(InvokeTest):
     def test_method_returns_an_error(self):
         error = self.bad(METHOD, *CALCULATOR, "max", "")
-        self.assertTrue(error.startswith("max: AEE_EBADPARM (0xe): "), error)
+        self.assertTrue(error.startswith("max: a parameter is not valid (AEE_EBADPARM, 0xe); "),
+                        error)
 
     def test_status_without_a_name(self):
         error = self.bad(METHOD, CONF, "6:status(in unsigned long s)", "0xabcdef")
-        self.assertIn("status 0xabcdef", error)
+        self.assertIn("(status 0xabcdef)", error)
 
     def test_method_the_module_does_not_have(self):
         self.assertIn("AEE_EUNSUPPORTED", self.bad(METHOD, CONF, "29:nothing()"))
 
     def test_unknown_dsp(self):
-        self.assertIn("ndsp: no such DSP", self.bad(DEVICE, "-d", "ndsp", *CALCULATOR, "sum", "1"))
+        error = self.bad(DEVICE, "-d", "ndsp", *CALCULATOR, "sum", "1")
+        self.assertTrue(error.startswith("ndsp: no such DSP; qda-info lists the DSPs; "), error)
 
     def test_malformed_device_name(self):
-        self.bad(DEVICE, "-d", "", *CALCULATOR, "sum", "1")
-        self.bad(DEVICE, "-d", "soft:", *CALCULATOR, "sum", "1")
+        for name in ("", "CDSP", "soft:", "soft:CDSP", "soft:" + 17 * "a"):
+            with self.subTest(name):
+                self.assertEqual(
+                    self.bad(DEVICE, "-d", name, *CALCULATOR, "sum", "1"),
+                    name + ": not the name of a device; it is a DSP's name such as cdsp, a node "
+                    "/dev/accel/accelN, or soft:NAME; NAME has only a-z, 0-9, _ and -, at most 16 "
+                    "of them")
 
     def test_node_of_another_kind(self):
-        self.bad(DEVICE, "-d", "/dev/null", *CALCULATOR, "sum", "1")
+        self.assertEqual(self.bad(DEVICE, "-d", "/dev/null", *CALCULATOR, "sum", "1"),
+                         "/dev/null: not a node of the driver qda; qda-info lists them")
+
+    def test_missing_node(self):
+        path = self.path("accel0")
+        self.assertEqual(self.bad(DEVICE, "-d", path, *CALCULATOR, "sum", "1"),
+                         path + ": no such file; qda-info lists the DSPs")
 
     def test_program_of_the_software_dsp_missing(self):
-        self.bad(DEVICE, *CALCULATOR, "sum", "1", env={"QDA_SOFTDSP": self.path("none")})
+        error = self.bad(DEVICE, *CALCULATOR, "sum", "1", env={"QDA_SOFTDSP": self.path("none")})
+        self.assertIn(self.path("none") + ": no such file; install qda-softdsp, or name it in "
+                      "QDA_SOFTDSP", error)
+
+    def test_program_that_is_no_software_dsp(self):
+        text = self.write("text", "no program")
+        os.chmod(text, 0o755)
+        for program in ("/bin/true", "/bin/cat", text):
+            with self.subTest(program):
+                self.assertEqual(
+                    self.bad(DEVICE, *CALCULATOR, "sum", "1", env={"QDA_SOFTDSP": program}),
+                    "soft:cdsp: %s is not qda-softdsp; name qda-softdsp in QDA_SOFTDSP, or unset "
+                    "it" % program)
 
     def test_device_comes_from_the_environment(self):
         self.assertIn("ndsp: ", self.bad(DEVICE, *CALCULATOR, "sum", "1",
                                          env={"QDA_DEVICE": "ndsp"}))
 
     def test_missing_library(self):
-        error = self.bad(DEVICE, "libnone_skel.so", "2:m()")
-        self.assertIn("AEE_ENOSUCHFILE", error)
-        self.assertIn("libnone_skel.so", error)
+        for path, listed in (("", ""), ("/a", "/a, "), (";/a;;/b c;", "/a, /b c, ")):
+            with self.subTest(path):
+                self.assertEqual(
+                    self.bad(DEVICE, "-L", path, "libnone_skel.so", "2:m()"),
+                    "libnone_skel.so: cannot open it on the application's search path "
+                    "(AEE_ENOSUCHFILE, 0x80000445); searched: %sthe built-in directories; set "
+                    "DSP_LIBRARY_PATH or -L" % listed)
 
     def test_missing_path(self):
         self.assertIn("No such file", self.bad(DEVICE, self.path("libnone_skel.so"), "2:m()"))
@@ -258,14 +325,25 @@ class Failures(InvokeTest):
         self.assertIn("nosym_skel_handle_invoke", self.bad(DEVICE, "libnosym_skel.so", "2:m()"))
 
     def test_missing_dependency(self):
-        self.bad(DEVICE, "libneeds_skel.so", "2:m()")
+        error = self.bad(DEVICE, "libneeds_skel.so", "2:m()")
+        self.assertIn("function_that_nobody_has (AEE_EUNABLETOLOAD, 0x80000406); searched: ", error)
+        self.assertNotIn("could not be loaded", error)
 
     def test_crash(self):
         error = self.bad(CRASH, "libcrash_skel.so", "3:segv()")
-        self.assertIn("SIGSEGV", error)
+        self.assertTrue(error.startswith("segv: the process on the DSP ended: skel crashed: "
+                                         "SIGSEGV"), error)
 
     def test_exit(self):
         self.bad(CRASH, "libcrash_skel.so", "6:exit()")
+
+    def test_interrupted_call(self):
+        # The runtime of a sanitized build then comes second.
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        error = self.bad(INTERRUPTED, *CALCULATOR, "sum", "1", env={
+            "LD_PRELOAD": os.environ["FAKE_INTERRUPT"], "ASAN_OPTIONS": asan})
+        self.assertEqual(error, "sum: interrupted by a signal; whether the DSP carried the call "
+                                "out is unknown")
 
     def test_time_limit(self):
         self.bad(TIMEOUT, "--timeout", "200", "libcrash_skel.so", "7:hang()")

@@ -71,28 +71,47 @@ static int write_all(int fd, const uint8_t *data, size_t size)
 	return 0;
 }
 
-static int write_in_place(const char *path, const void *data, size_t size)
+static bool is_in_place(const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct stat st;
 
-	return fd == -1 ? -errno : write_all(fd, data, size);
+	return !stat(path, &st) && !S_ISREG(st.st_mode);
 }
 
-static int write_and_rename(const char *path, const void *data, size_t size)
+static int write_in_place(const struct out_file *file)
 {
-	_cleanup_free_ char *temporary = NULL;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open(file->path, O_WRONLY | O_CLOEXEC);
+
+	return fd == -1 ? -errno : write_all(fd, file->data, file->size);
+}
+
+/* Return: an fd, or a negative errno. */
+static int open_temporary(const char *path, char **ret_temporary)
+{
+	char *temporary;
+	int fd;
+
+	if (asprintf(&temporary, "%s.XXXXXX", path) == -1)
+		return -ENOMEM;
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd == -1) {
+		fd = -errno;
+		free(temporary);
+		return fd;
+	}
+	*ret_temporary = temporary;
+	return fd;
+}
+
+static int write_temporary(struct out_file *file)
+{
+	_cleanup_close_ int fd = open_temporary(file->path, &file->temporary);
 	mode_t mask;
 	int r;
 
-	if (asprintf(&temporary, "%s.XXXXXX", path) == -1) {
-		temporary = NULL;
-		return -ENOMEM;
-	}
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd == -1)
-		return -errno;
-	r = write_all(fd, data, size);
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, file->data, file->size);
 	/* mkostemp() makes a private file; this one gets the mode that open() would give. */
 	mask = umask(0);
 	umask(mask);
@@ -101,29 +120,77 @@ static int write_and_rename(const char *path, const void *data, size_t size)
 	/* Full disks and quotas may be reported as late as this. */
 	if (!r && close(steal_fd(&fd)) == -1)
 		r = -errno;
-	if (!r && rename(temporary, path) == -1)
-		r = -errno;
-	if (r)
-		unlink(temporary);
 	return r;
 }
 
-int write_file(const char *path, const void *data, size_t size)
+/* A signal must not leave a temporary file behind. */
+static void block_signals(sigset_t *ret_before)
 {
-	sigset_t block, before;
-	struct stat st;
-	int r;
+	sigset_t block;
 
-	if (!stat(path, &st) && !S_ISREG(st.st_mode))
-		return write_in_place(path, data, size);
-
-	/* A signal must not leave the temporary file behind. */
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigaddset(&block, SIGTERM);
 	sigaddset(&block, SIGHUP);
-	sigprocmask(SIG_BLOCK, &block, &before);
-	r = write_and_rename(path, data, size);
+	sigprocmask(SIG_BLOCK, &block, ret_before);
+}
+
+int check_writable(const char *path)
+{
+	sigset_t before;
+	char *temporary;
+	struct stat st;
+	int fd;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return -EISDIR;
+	/* Opening a pipe would be seen by its reader. */
+	if (is_in_place(path))
+		return access(path, W_OK) == -1 ? -errno : 0;
+	block_signals(&before);
+	fd = open_temporary(path, &temporary);
+	if (fd >= 0) {
+		close(fd);
+		unlink(temporary);
+		free(temporary);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return MIN(fd, 0);
+}
+
+/* One of three steps: 0 temporary files, 1 what is written in place, 2 renaming. */
+static int write_step(struct out_file *file, int step)
+{
+	if (step == 0)
+		return is_in_place(file->path) ? 0 : write_temporary(file);
+	if (step == 1)
+		return file->temporary ? 0 : write_in_place(file);
+	if (!file->temporary)
+		return 0;
+	if (rename(file->temporary, file->path) == -1)
+		return -errno;
+	free(steal_ptr(file->temporary));
+	return 0;
+}
+
+int write_files(struct out_file *files, size_t n, size_t *ret_failed)
+{
+	sigset_t before;
+	int r = 0;
+
+	block_signals(&before);
+	for (int step = 0; !r && step < 3; step++) {
+		for (size_t i = 0; !r && i < n; i++) {
+			r = write_step(&files[i], step);
+			if (r)
+				*ret_failed = i;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (files[i].temporary)
+			unlink(files[i].temporary);
+		free(steal_ptr(files[i].temporary));
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

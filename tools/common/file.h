@@ -15,11 +15,26 @@
 int read_file(const char *path, size_t max, uint8_t **ret_data, size_t *ret_size);
 
 /*
- * Write a temporary file next to @path and rename it. Devices and pipes, which
- * cannot be renamed over, are written in place.
+ * Whether write_files() could write @path now: tries it and leaves nothing behind.
  *
- * Return: 0 or a negative errno, after which @path is as it was.
+ * Return: 0 or a negative errno.
  */
-int write_file(const char *path, const void *data, size_t size);
+int check_writable(const char *path);
+
+struct out_file {
+	const char *path;
+	const void *data;
+	size_t size;
+	char *temporary; /* of write_files() */
+};
+
+/*
+ * Write temporary files next to their paths and, once all are there, rename them.
+ * Devices and pipes, which cannot be renamed over, are written in place.
+ *
+ * Return: 0, or a negative errno and *ret_failed, the index of the file it is about.
+ * Unless it was renaming that failed, all files are as they were.
+ */
+int write_files(struct out_file *files, size_t n, size_t *ret_failed);
 
 #endif

@@ -167,7 +167,7 @@ void diagnose_no_device(struct report *report)
 
 void diagnose_node(struct report *report, int error)
 {
-	const char *hint = qda_error_hint(error);
+	const char *hint = error_hint(error);
 
 	switch (error) {
 	case -EACCES:
@@ -180,8 +180,8 @@ void diagnose_node(struct report *report, int error)
 				 "container must be given the node"));
 		break;
 	case -ENODEV:
-		set_problem(report, text("%s: not a node of driver qda", report->node),
-			    text("qda-info without -d lists the nodes of driver qda"));
+		set_problem(report, text("%s: not a node of the driver qda", report->node),
+			    text("qda-info without a name lists them"));
 		break;
 	default:
 		set_problem(report, text("%s: %s", report->node, qda_strerror(error)),
@@ -193,8 +193,13 @@ void diagnose_node(struct report *report, int error)
 
 void diagnose_session(struct report *report, const char *what, int error, const char *line)
 {
-	const char *hint = qda_error_hint(error);
+	const char *hint = error_hint(error);
 
+	if (error == -ENOEXEC) {
+		set_problem(report, text("cannot %s: %s is not qda-softdsp", what, report->node),
+			    text("%s", hint));
+		return;
+	}
 	if (error == -ENOENT)
 		hint = "install the DSP's files, or name the directory that has the shell in "
 		       "DSP_LIBRARY_PATH";

@@ -22,6 +22,7 @@ struct report {
 	char *version; /* of the driver, or NULL */
 	bool has_access;
 	uint32_t mode, uid, gid;
+	bool missing; /* there is no device of this name */
 	bool checked; /* a session was created */
 	bool has_attributes;
 	struct attribute attributes[MAX_ATTRIBUTE]; /* the first is number 1 */

@@ -35,9 +35,7 @@ enum {
 };
 
 static const struct option_row rows[] = {
-	{'d', "device", "NAME",
-	 "only this DSP: cdsp, /dev/accel/accel0, soft:cdsp, ...;\n"
-	 "may be repeated"},
+	{'d', "device", "NAME", "the same as an operand NAME; may be repeated"},
 	{OPTION_CHECK, "check", NULL, "create and close a session on each DSP"},
 	{OPTION_ATTRIBUTES, "attributes", NULL, "ask each DSP for its attributes, in a session"},
 	{OPTION_SIGNED, "signed", NULL, "sessions are signed processes"},
@@ -60,7 +58,7 @@ static const char *const attribute_names[MAX_ATTRIBUTE] = {
 
 struct info {
 	struct qda *qda;
-	const char **names; /* of -d */
+	const char **names; /* of -d, and operands */
 	size_t n_names;
 	const char *search_path, *code;
 	struct qda_session_params params;
@@ -70,12 +68,14 @@ struct info {
 
 static void print_help(void)
 {
-	printf("Usage: qda-info [OPTIONS]\n"
-	       "List the DSPs, and say what keeps one from working and what to do about it.\n\n");
+	printf("Usage: qda-info [OPTIONS] [NAME...]\n"
+	       "List the DSPs, and say what keeps one from working and what to do about it.\n\n"
+	       "NAME    only this DSP: cdsp, /dev/accel/accel0, soft:cdsp, ...\n\n");
 	options_help(rows);
-	printf("\nExit status: 0 all is well; 1 a problem was reported; 2 usage; 3 the tool "
-	       "itself\n"
-	       "failed. No DSP at all is a problem, except if only soft:NAME was asked for.\n");
+	printf("\nExit status: 0 listed, even if problems were reported; 1 with --check: a "
+	       "problem\n"
+	       "was reported, or else: a NAME does not exist; 2 usage; 3 the tool itself failed.\n"
+	       "No DSP at all is a problem, except if only soft:NAME was asked for.\n");
 }
 
 /* ---- looking ------------------------------------------------------------ */
@@ -229,6 +229,7 @@ static int look_at_name(const struct info *info, struct report *report, const ch
 		if (!strcmp(qda_device_info_node(node), name) ||
 		    !strcmp(qda_device_info_dsp(node), name)) {
 			look_at_node(info, report, node);
+			report->missing = qda_device_info_error(node) == -ENOENT;
 			return 0;
 		}
 	}
@@ -236,11 +237,11 @@ static int look_at_name(const struct info *info, struct report *report, const ch
 	report->transport = "accel";
 	r = qda_device_open(info->qda, name, &device);
 	if (r == -EINVAL) {
-		tool_error("%s is not a DSP's name (cdsp), a node (/dev/accel/accel0) or soft:NAME",
-			   name);
+		tool_error("%s: not the name of a device; it is " DEVICE_NAMES, name);
 		return r;
 	}
 	if (r < 0) {
+		report->missing = r == -ENODEV || r == -ENOENT;
 		diagnose_name(report, name, list, r);
 		return 0;
 	}
@@ -416,7 +417,7 @@ static int list_devices(const struct info *info)
 	}
 	if (status == EXIT_FINE) {
 		for (size_t i = 0; i < n; i++)
-			if (reports[i].cause || none.cause)
+			if (reports[i].missing || (info->check && (reports[i].cause || none.cause)))
 				status = EXIT_TROUBLE;
 		if (info->json)
 			print_json(reports, n, &none);
@@ -596,6 +597,7 @@ static int parse_options(struct info *info, int argc, char **argv)
 	while ((id = options_next(&options)) != OPTION_END) {
 		switch (id) {
 		case 'd':
+		case OPTION_OPERAND:
 			info->names[info->n_names++] = optarg;
 			break;
 		case 'L':
@@ -631,9 +633,6 @@ static int parse_options(struct info *info, int argc, char **argv)
 		case OPTION_VERSION:
 			printf("qda-info %s\n", QDA_VERSION);
 			return EXIT_FINE;
-		case OPTION_OPERAND:
-			tool_error("unexpected argument: %s; -d names a DSP", optarg);
-			return EXIT_USAGE;
 		default:
 			tool_error("try qda-info --help");
 			return EXIT_USAGE;

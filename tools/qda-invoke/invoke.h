@@ -20,6 +20,7 @@ enum invoke_exit {
 	EXIT_DEVICE = 3,
 	EXIT_TIMEOUT = 4,
 	EXIT_CRASH = 5,
+	EXIT_INTERRUPTED = 130, /* as a shell tells of SIGINT */
 };
 
 /* NAME=VALUE of an option that may be given several times. */
@@ -73,6 +74,7 @@ void describe_arguments(struct invoke *invoke);
 
 /* output.c */
 int dry_run(struct invoke *invoke);
+int check_files(const struct invoke *invoke);
 int print_results(struct invoke *invoke);
 
 #endif

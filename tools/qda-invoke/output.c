@@ -164,22 +164,43 @@ static size_t out_size(const struct argument *arg)
 	return arg->value.size;
 }
 
-static int write_files(const struct invoke *invoke)
+static int file_error(const char *path, int r)
 {
-	int r;
+	tool_error("cannot write %s: %s", path, strerror(-r));
+	return EXIT_DEVICE;
+}
 
+/* Before the call, which may take long and cannot always be made twice. */
+int check_files(const struct invoke *invoke)
+{
 	for (uint32_t i = 0; i < invoke->method->n_params; i++) {
-		const struct argument *arg = &invoke->args[i];
+		const char *path = invoke->args[i].out_path;
+		int r = path ? check_writable(path) : 0;
 
-		if (!arg->out_path)
-			continue;
-		r = write_file(arg->out_path, arg->live, out_size(arg));
-		if (!r)
-			continue;
-		tool_error("cannot write %s: %s", arg->out_path, strerror(-r));
-		return EXIT_DEVICE;
+		if (r)
+			return file_error(path, r);
 	}
 	return EXIT_OK;
+}
+
+static int write_results(const struct invoke *invoke)
+{
+	_cleanup_free_ struct out_file *files = calloc(invoke->method->n_params, sizeof(*files));
+	size_t n = 0, failed = 0;
+	int r;
+
+	for (uint32_t i = 0; files && i < invoke->method->n_params; i++) {
+		const struct argument *arg = &invoke->args[i];
+
+		if (arg->out_path)
+			files[n++] = (struct out_file){
+				.path = arg->out_path,
+				.data = arg->live,
+				.size = out_size(arg),
+			};
+	}
+	r = n ? write_files(files, n, &failed) : 0;
+	return r ? file_error(files[failed].path, r) : EXIT_OK;
 }
 
 static double quantile(const struct invoke *invoke, uint32_t percent)
@@ -252,7 +273,7 @@ static void print_text(const struct invoke *invoke)
 
 int print_results(struct invoke *invoke)
 {
-	int r = write_files(invoke);
+	int r = write_results(invoke);
 
 	if (r || invoke->quiet)
 		return r;

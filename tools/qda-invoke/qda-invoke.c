@@ -77,81 +77,180 @@ static void print_help(void)
 	options_help(rows);
 	puts("\n"
 	     "Exit status: 0 called; 1 the method returned an error; 2 usage, IDL or value;\n"
-	     "3 DSP, session or module; 4 timed out; 5 the DSP's process ended.");
+	     "3 DSP, session or module, or output that cannot be written; 4 timed out;\n"
+	     "5 the DSP's process ended; 130 interrupted.");
 }
 
-/*
- * One error line, and with --json an object on stdout. @status is the DSP's, if @r
- * is -EREMOTEIO; @detail may be empty.
- */
-static int report(const struct invoke *invoke, int exit_status, const char *what, int r,
-		  uint32_t status, const char *detail)
+/* What an error line, and with --json an object on stdout, tell. */
+struct failure {
+	int exit_status;
+	const char *what; /* it is about */
+	int error;
+	uint32_t status; /* the DSP's, or 0 */
+	const char *text, *detail, *hint;
+};
+
+static int report(const struct invoke *invoke, const struct failure *failure)
 {
-	bool remote = r == -EREMOTEIO, said;
-	const char *name = remote ? qda_status_name(status) : NULL;
-	const char *text = remote ? qda_status_text(status) : qda_strerror(r);
-	const char *hint = remote ? qda_status_hint(status) : qda_error_hint(r);
+	const char *name = failure->status ? qda_status_name(failure->status) : NULL;
+	const char *detail = failure->detail && *failure->detail ? failure->detail : NULL;
+	const char *hint = failure->hint;
 	_cleanup_free_ char *code = NULL, *line = NULL;
 	struct json json = {.file = stdout};
 
-	if (remote && name)
-		code = format_text("%s (0x%" PRIx32 "): ", name, status);
-	else
-		code = remote ? format_text("status 0x%" PRIx32 ": ", status) : strdup("");
-	/* The cause often ends with the text of the errno: once is enough. */
-	said = detail && !remote && strstr(detail, text);
-	line = format_text("%s: %s%s%s%s%s%s", what, code ? code : "", said ? "" : text,
-			   detail && *detail && !said ? ": " : "", detail ? detail : "",
-			   hint ? "; " : "", hint ? hint : "");
+	if (failure->status)
+		code = format_text(" (%s%s0x%" PRIx32 ")", name ? name : "status",
+				   name ? ", " : " ", failure->status);
+	line = format_text("%s: %s%s%s%s%s%s", failure->what, failure->text, detail ? ": " : "",
+			   detail ? detail : "", code ? code : "", hint ? "; " : "",
+			   hint ? hint : "");
 	tool_error_line(line ? line : "out of memory");
 	if (!invoke->json || invoke->quiet)
-		return exit_status;
+		return failure->exit_status;
 	json_open(&json, NULL, '{');
 	json_text(&json, "device", invoke->device_name);
 	json_text(&json, "method", invoke->method->name);
-	if (remote)
-		json_unsigned(&json, "status", status);
+	if (failure->status)
+		json_unsigned(&json, "status", failure->status);
 	json_open(&json, "error", '{');
-	json_signed(&json, "exit", exit_status);
-	json_signed(&json, "errno", -r);
+	json_signed(&json, "exit", failure->exit_status);
+	json_signed(&json, "errno", -failure->error);
 	json_text(&json, "name", name);
 	json_text(&json, "message", line);
-	json_text(&json, "detail", detail && *detail ? detail : NULL);
+	json_text(&json, "detail", detail);
 	json_text(&json, "hint", hint);
 	json_close(&json, '}');
 	json_close(&json, '}');
 	putchar('\n');
-	return exit_status;
+	return failure->exit_status;
+}
+
+static struct failure failure_of(const char *what, int r)
+{
+	return (struct failure){
+		.exit_status = r == -EINTR ? EXIT_INTERRUPTED : EXIT_DEVICE,
+		.what = what,
+		.error = r,
+		.text = qda_strerror(r),
+		.hint = error_hint(r),
+	};
 }
 
 static int device_error(const struct invoke *invoke, const char *what, int r)
 {
-	_cleanup_free_ char *cause = log_cause();
+	const struct failure failure = failure_of(what, r);
 
-	return report(invoke, EXIT_DEVICE, what, r, 0, cause);
+	return report(invoke, &failure);
 }
 
-/* What a call or the opening of a module returned. */
-static int call_error(const struct invoke *invoke, const char *what, int r, uint32_t status,
-		      const char *dlerror, int refused)
+static int open_error(const struct invoke *invoke, int r)
 {
-	const char *reason = invoke->session ? qda_session_end_reason(invoke->session) : NULL;
+	struct failure failure = failure_of(invoke->device_name, r);
+
+	if (r == -EINVAL) {
+		failure.text = "not the name of a device";
+		failure.hint = "it is " DEVICE_NAMES;
+	} else if (r == -ENODEV && *invoke->device_name == '/') {
+		failure.text = "not a node of the driver qda";
+		failure.hint = "qda-info lists them";
+	} else if (r == -ENODEV) {
+		failure.text = "no such DSP";
+	} else if (r == -ENOENT) {
+		failure.hint = "qda-info lists the DSPs";
+	}
+	return report(invoke, &failure);
+}
+
+static int session_error(const struct invoke *invoke, int r)
+{
+	struct failure failure = failure_of(invoke->device_name, r);
+	_cleanup_free_ char *cause = log_cause(), *program = NULL;
+
+	bool soft = !strcmp(qda_device_transport(invoke->device), "soft");
+
+	if (cause && *cause)
+		failure.text = cause;
+	if (r == -ENOENT || (soft && r == -EACCES))
+		failure.hint = soft ? "install qda-softdsp, or name it in QDA_SOFTDSP"
+				    : "install the DSP's files, or name the directory that has the "
+				      "shell in DSP_LIBRARY_PATH or with -L";
+	if (r == -ENOEXEC) {
+		program = format_text("%s is not qda-softdsp", qda_device_node(invoke->device));
+		failure.text = program ? program : failure.text;
+	}
+	return report(invoke, &failure);
+}
+
+/* Where a library was looked for, and what to do; NULL without memory. */
+static char *search_hint(const struct invoke *invoke, const char *hint)
+{
+	_cleanup_free_ char *dirs = strdup(qda_get_search_path(invoke->qda)), *list = NULL;
+	char *rest = dirs;
+
+	for (const char *dir; (dir = strsep(&rest, ";"));) {
+		char *longer;
+
+		if (!*dir)
+			continue;
+		longer = format_text("%s%s%s", list ? list : "", list ? ", " : "", dir);
+		free(list);
+		list = longer;
+	}
+	return format_text("searched: %s%sthe built-in directories; %s", list ? list : "",
+			   list ? ", " : "", hint);
+}
+
+/* The DSP could not load the module, and may have said why. */
+static int load_error(const struct invoke *invoke, const char *name, uint32_t status,
+		      const char *dlerror)
+{
+	struct failure failure = failure_of(name, -EREMOTEIO);
+	const char *symbol = qda_status_name(status);
+	_cleanup_free_ char *hint = NULL;
+	size_t length = strlen(name);
+
+	/* It often begins with the name. */
+	if (!strncmp(dlerror, name, length) && !strncmp(dlerror + length, ": ", 2))
+		dlerror += length + 2;
+	failure.status = status;
+	failure.text = *dlerror ? dlerror : qda_status_text(status);
+	failure.hint = qda_status_hint(status);
+	if (symbol && (!strcmp(symbol, "AEE_ENOSUCHFILE") || !strcmp(symbol, "AEE_ENOSUCHMOD")))
+		hint = search_hint(invoke, "set DSP_LIBRARY_PATH or -L");
+	else if (symbol && !strcmp(symbol, "AEE_EUNABLETOLOAD"))
+		hint = search_hint(invoke, failure.hint);
+	if (hint)
+		failure.hint = hint;
+	return report(invoke, &failure);
+}
+
+/* What a call returned, or anything but a refusal when a module was opened. */
+static int call_error(const struct invoke *invoke, const char *what, int r, uint32_t status)
+{
+	struct failure failure = failure_of(what, r);
 
 	switch (r) {
 	case -EREMOTEIO:
-		return report(invoke, refused, what, r, status, dlerror);
+		failure.exit_status = EXIT_METHOD;
+		failure.status = status;
+		failure.text = qda_status_text(status);
+		failure.hint = qda_status_hint(status);
+		return report(invoke, &failure);
 	case -ETIMEDOUT:
-		return report(invoke, EXIT_TIMEOUT, what, r, 0, NULL);
+		failure.exit_status = EXIT_TIMEOUT;
+		return report(invoke, &failure);
 	case -ECONNRESET:
 	case -EPIPE:
 	case -ENODEV:
-		return report(invoke, EXIT_CRASH, what, r, 0, reason);
+		failure.exit_status = EXIT_CRASH;
+		break;
 	case -EINVAL:
 	case -E2BIG:
-		return report(invoke, EXIT_USAGE, what, r, 0, reason);
-	default:
-		return report(invoke, EXIT_DEVICE, what, r, 0, reason);
+		failure.exit_status = EXIT_USAGE;
+		break;
 	}
+	failure.detail = qda_session_end_reason(invoke->session);
+	return report(invoke, &failure);
 }
 
 /* ---- module and session ------------------------------------------------- */
@@ -206,7 +305,8 @@ static int open_module(struct invoke *invoke)
 {
 	const struct qda_session_params params = {
 		.size = sizeof(params),
-		.flags = invoke->session_flags,
+		/* Nothing here handles a signal: one that comes ends a call that hangs. */
+		.flags = invoke->session_flags | QDA_SESSION_INTERRUPTIBLE,
 		.attrs = invoke->attrs,
 		.shell = invoke->shell,
 		.timeout_ms = MAX(invoke->timeout_ms, 0),
@@ -232,18 +332,18 @@ static int open_module(struct invoke *invoke)
 	}
 	r = qda_device_open(invoke->qda, invoke->device_name, &invoke->device);
 	if (r)
-		return device_error(invoke, invoke->device_name, r);
+		return open_error(invoke, r);
 	r = qda_session_create(invoke->device, &params, &invoke->session);
 	if (r)
-		return device_error(invoke, invoke->device_name, r);
+		return session_error(invoke, r);
 	uri = module_name(invoke, name);
 	if (!uri)
 		return device_error(invoke, name, -ENOMEM);
 	r = qda_module_open(invoke->session, uri, &status, dlerror, sizeof(dlerror),
 			    &invoke->module);
-	if (r)
-		return call_error(invoke, name, r, status, dlerror, EXIT_DEVICE);
-	return EXIT_OK;
+	if (r == -EREMOTEIO)
+		return load_error(invoke, name, status, dlerror);
+	return r ? call_error(invoke, name, r, 0) : EXIT_OK;
 }
 
 /* ---- the call ----------------------------------------------------------- */
@@ -338,7 +438,7 @@ static int call(struct invoke *invoke)
 			shown = start;
 		}
 		if (r)
-			return call_error(invoke, method.name, r, status, NULL, EXIT_METHOD);
+			return call_error(invoke, method.name, r, status);
 	}
 	qsort(invoke->times, invoke->repeat, sizeof(*invoke->times), compare_times);
 	return EXIT_OK;
@@ -355,7 +455,9 @@ static int run(struct invoke *invoke)
 		return r;
 	if (invoke->dry_run)
 		return dry_run(invoke);
-	r = open_module(invoke);
+	r = check_files(invoke);
+	if (!r)
+		r = open_module(invoke);
 	if (!r)
 		r = call(invoke);
 	if (!r)

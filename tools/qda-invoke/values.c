@@ -247,7 +247,7 @@ static int read_float(struct reader *reader, const struct idl_type *type, uint8_
 	const char *at;
 	char word[128], *end;
 	double value;
-	float narrow;
+	float narrow = 0;
 	int r;
 
 	skip_blanks(reader);

@@ -17,7 +17,7 @@ static const struct error_text errors[] = {
 	{ENOENT, "no such file",
 	 "check the node, the search path (DSP_LIBRARY_PATH) and, for soft:, QDA_SOFTDSP"},
 	{EINTR, "interrupted by a signal; whether the DSP carried the call out is unknown",
-	 "create the session without QDA_SESSION_INTERRUPTIBLE to keep signals off its calls"},
+	 "interruptible sessions let signals end their calls"},
 	{E2BIG, "too many arguments for one call",
 	 "a call has at most 255 in buffers, 255 out buffers and 15 handles each way"},
 	{ENOEXEC, "the program of the software DSP is another program",
@@ -43,7 +43,7 @@ static const struct error_text errors[] = {
 	{ETIMEDOUT, "the call's time limit passed; the session is ended",
 	 "create a new session; give the call more time if the DSP is only slow"},
 	{ECONNRESET, "the process on the DSP ended",
-	 "qda_session_end_reason() says why; create a new session"},
+	 "look at the reason the session ended for; create a new session"},
 	{ESHUTDOWN, "the session is closed", "create a new session"},
 	{EALREADY, "the buffer is mapped at the DSP already", "unmap it first"},
 	{EOVERFLOW, "value out of range", NULL},
@@ -126,7 +126,7 @@ static const struct status_text statuses[] = {
 	{STATUS(AEE_ENOSUCHMAP), "no such mapping", "map the buffer at the DSP first"},
 	{STATUS(AEE_EBADSIZE), "a size is not valid", "check the sizes of the arguments"},
 	{STATUS(AEE_EBADPERMS), "no permission",
-	 "an unsigned process may not do this; a signed one (QDA_SESSION_SIGNED) needs a signed "
+	 "an unsigned process may not do this; a signed session needs a signed "
 	 "library or a test signature"},
 	{STATUS(AEE_EBADFD), "a file descriptor is not valid",
 	 "pass memory that belongs to the session and is still allocated"},

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <syslog.h>
 
 #include "softdsp.h"
 
@@ -287,6 +286,7 @@ static void unload(struct softdsp *dsp, struct softdsp_skel *skel)
 {
 	struct softdsp_skel **at;
 	char path[DL_PATH_MAX];
+	void *kept;
 
 	if (--skel->users)
 		return;
@@ -299,8 +299,9 @@ static void unload(struct softdsp *dsp, struct softdsp_skel *skel)
 	 * their path, so its number must not become another library's.
 	 */
 	dl_path(path, skel->fd);
-	if (dlopen(path, RTLD_LAZY | RTLD_NOLOAD))
-		softdsp_log(dsp, LOG_DEBUG, "%s stays loaded", skel->name);
+	kept = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	if (kept)
+		dlclose(kept);
 	else
 		close(skel->fd);
 	free(skel);

@@ -140,7 +140,7 @@ int check_writable(const char *path)
 	sigset_t before;
 	char *temporary;
 	struct stat st;
-	int fd;
+	int fd, r = 0;
 
 	if (!stat(path, &st) && S_ISDIR(st.st_mode))
 		return -EISDIR;
@@ -153,9 +153,11 @@ int check_writable(const char *path)
 		close(fd);
 		unlink(temporary);
 		free(temporary);
+	} else {
+		r = fd;
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	return MIN(fd, 0);
+	return r;
 }
 
 /* One of three steps: 0 temporary files, 1 what is written in place, 2 renaming. */

@@ -39,7 +39,8 @@ static void test_params_null_means_defaults(void **state)
 static void test_params_of_another_size_are_refused(void **state)
 {
 	/* More than the library knows, and less than any version of it had. */
-	struct qda_session_params params = {.size = offsetof(struct qda_session_params, timeout_ms)};
+	struct qda_session_params params = {
+		.size = offsetof(struct qda_session_params, timeout_ms)};
 	struct qda_session *session = (void *)1;
 
 	assert_int_equal(qda_session_create(&fake.device, &params, &session), -EINVAL);

@@ -54,9 +54,22 @@ int __wrap_close(int fd)
 	return ((int (*)(int))uapimock_symbol("close"))(fd);
 }
 
+/* The testbed's threads open descriptors of their own while they start. */
+static void settle(void)
+{
+	unsigned int before = 0, now;
+
+	for (int same = 0; same < 20; before = now) {
+		usleep(1000);
+		now = count_fds();
+		same = now == before ? same + 1 : 0;
+	}
+}
+
 static int setup(void **state)
 {
 	testbed = umockdev_testbed_new();
+	settle();
 	qda = new_context("");
 	uapimock_begin();
 	return 0;

@@ -66,7 +66,7 @@ class Install(unittest.TestCase):
 
     def test_only_public_headers_are_installed(self):
         include = os.path.join(self.root + PREFIX, "include")
-        self.assertEqual(sorted(os.listdir(include)), ["qda.h", "qda_skel.h", "uapimock.h"])
+        self.assertEqual(sorted(os.listdir(include)), ["qda.h", "qda_skel.h", "syncobj.h", "uapimock.h"])
 
     def test_calculator_example(self):
         directory = self.make("calculator")

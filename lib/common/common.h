@@ -22,9 +22,6 @@
 /* @align is a power of two. */
 #define ALIGN_UP(value, align) (((value) + ((align)-1)) & ~((align)-1))
 
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(uintptr_t)(ptr)-offsetof(type, member)))
-
 static inline void free_cleanup(void *p)
 {
 	free(*(void **)p);

@@ -103,7 +103,6 @@ struct qda_buffer {
 	uint32_t handle;  /* accel: GEM handle */
 	uint64_t address; /* soft: DMA address */
 	int32_t key;      /* soft: its number as a handle argument */
-	void *priv;
 
 	/* qda_buffer_map_dsp(), under session->lock */
 	bool mapped;

@@ -88,6 +88,18 @@ class Install(unittest.TestCase):
         with open(ours, "rb") as a, open(theirs, "rb") as b:
             self.assertEqual(a.read(), b.read())
 
+    def test_compositor_example(self):
+        directory = self.make("compositor")
+        path = os.path.join(directory, "socket")
+        with subprocess.Popen([os.path.join(directory, "compositor"), "-d", "soft", "-n", "1", path],
+                              text=True, stdout=subprocess.PIPE,
+                              env={**os.environ, **self.env}) as compositor:
+            self.assertIn("soft", compositor.stdout.readline())
+            run(os.path.join(directory, "client"), "-d", "soft", "-f", "7", path, "name",
+                env=self.env)
+            self.assertIn("name: 7 frames", compositor.communicate(timeout=100)[0])
+        self.assertEqual(compositor.returncode, 0)
+
     def test_cxx_program(self):
         program = os.path.join(self.temporary.name, "program")
         flags = run("pkg-config", "--cflags", "--libs", "libqda", env=self.env).split()

@@ -99,17 +99,29 @@ struct syncobj_device *syncobj_device_ref(struct syncobj_device *device);
  */
 struct syncobj_device *syncobj_device_unref(struct syncobj_device *device);
 
-/** syncobj_device_backend - enum syncobj_backend. */
+/** syncobj_device_backend - which backend serves the device. Return: enum syncobj_backend. */
 int syncobj_device_backend(const struct syncobj_device *device);
 
-/** syncobj_device_features - SYNCOBJ_FEATURE_* bits, probed when the device was opened. */
+/**
+ * syncobj_device_features - what the device can do
+ *
+ * Return: SYNCOBJ_FEATURE_* bits, probed when the device was opened.
+ */
 uint32_t syncobj_device_features(const struct syncobj_device *device);
 
-/** syncobj_device_path - path of the node; "soft" for the soft backend; "" if opened by fd. */
+/**
+ * syncobj_device_path - where the device is
+ *
+ * Return: path of the node; "soft" for the soft backend; "" if opened by
+ * syncobj_device_open_fd(). The text is the device's.
+ */
 const char *syncobj_device_path(const struct syncobj_device *device);
 
-/** syncobj_device_description - one line for people, such as "drm /dev/dri/renderD128
- * (virtio_gpu)". */
+/**
+ * syncobj_device_description - say to people what the device is
+ *
+ * Return: text such as "drm /dev/dri/renderD128 (virtio_gpu)", the device's.
+ */
 const char *syncobj_device_description(const struct syncobj_device *device);
 
 /* ---- objects ------------------------------------------------------------ */
@@ -141,13 +153,17 @@ int syncobj_create(struct syncobj_device *device, uint32_t flags, struct syncobj
  */
 int syncobj_import(struct syncobj_device *device, int fd, struct syncobj **ret_syncobj);
 
-/** syncobj_export - a new file descriptor of the object, the caller's, O_CLOEXEC; or -EMFILE. */
+/**
+ * syncobj_export - get a new file descriptor of the object
+ *
+ * Return: a file descriptor, the caller's, O_CLOEXEC; -EMFILE.
+ */
 int syncobj_export(const struct syncobj *syncobj);
 
-/** syncobj_fd - the object's own file descriptor, borrowed: valid as long as the object. */
+/** syncobj_fd - the object's own file descriptor. Return: it, valid as long as the object. */
 int syncobj_fd(const struct syncobj *syncobj);
 
-/** syncobj_device_of - the device the object belongs to, owned by the object. */
+/** syncobj_device_of - the device the object belongs to. Return: it, without a new reference. */
 struct syncobj_device *syncobj_device_of(const struct syncobj *syncobj);
 
 /** syncobj_ref - take another reference. Return: @syncobj. */
@@ -164,9 +180,12 @@ enum syncobj_kind {
 };
 
 /**
- * syncobj_identify - is this file descriptor a syncobj
+ * syncobj_identify - tell whether a file descriptor is a syncobj
+ * @fd: any file descriptor
  *
- * Needs /proc. Return: enum syncobj_kind, or -EBADF if @fd is closed.
+ * Objects of the kernel are recognised in /proc only.
+ *
+ * Return: enum syncobj_kind, or -EBADF if @fd is closed.
  */
 int syncobj_identify(int fd);
 
@@ -218,6 +237,8 @@ int syncobj_wait(struct syncobj *const *syncobjs, const uint64_t *points, size_t
 
 /**
  * syncobj_reset - take the fences away
+ * @syncobjs: @count objects of one device
+ * @count: 1 to SYNCOBJ_MAX
  *
  * Waiters neither wake nor fail: one that has seen a fence goes on with it,
  * others wait for the next.
@@ -228,7 +249,9 @@ int syncobj_reset(struct syncobj *const *syncobjs, size_t count);
 
 /**
  * syncobj_signal - add signalled points
+ * @syncobjs: @count objects of one device
  * @points: @count points, or NULL for all 0
+ * @count: 1 to SYNCOBJ_MAX
  *
  * A point that is not above the last one is accepted and moves nothing. Point 0
  * adds to the fence that is there and does not replace it: a pending object
@@ -243,7 +266,9 @@ int syncobj_signal(struct syncobj *const *syncobjs, const uint64_t *points, size
 #define SYNCOBJ_QUERY_LAST_SUBMITTED 0x1U
 
 /**
- * syncobj_query - ask for the highest point below which all is signalled
+ * syncobj_query - ask for the highest point up to which all is signalled
+ * @syncobjs: @count objects of one device
+ * @count: 1 to SYNCOBJ_MAX
  * @flags: SYNCOBJ_QUERY_LAST_SUBMITTED or 0
  * @ret_points: @count points; 0 for an object without a timeline
  *
@@ -283,6 +308,8 @@ int syncobj_eventfd(struct syncobj *syncobj, uint64_t point, int eventfd, uint32
 
 /**
  * syncobj_export_sync_file - get a point as a sync_file
+ * @syncobj: the object
+ * @point: the point; 0 is the whole fence
  *
  * Return: a new sync_file, the caller's, O_CLOEXEC; -EINVAL if the point is not
  * submitted; -EMFILE; -ENOMEM; -ENODEV; -EOPNOTSUPP without
@@ -293,6 +320,7 @@ int syncobj_export_sync_file(struct syncobj *syncobj, uint64_t point);
 
 /**
  * syncobj_import_sync_file - put a sync_file at a point
+ * @syncobj: the object
  * @point: 0 replaces the fence, others are added to the timeline
  * @sync_file: the sync_file; it stays the caller's
  *
@@ -309,32 +337,45 @@ int syncobj_import_sync_file(struct syncobj *syncobj, uint64_t point, int sync_f
 
 /**
  * syncobj_wait_signaled - wait until a point is signalled, submitted or not yet
+ * @syncobj: the object
+ * @point: the point
  * @relative_nsec: from now; 0 polls, negative is for ever
  *
  * Return: 0, -ETIME, or as syncobj_wait().
  */
 int syncobj_wait_signaled(struct syncobj *syncobj, uint64_t point, int64_t relative_nsec);
 
-/** syncobj_wait_available - wait until a point is submitted; as syncobj_wait_signaled(). */
+/**
+ * syncobj_wait_available - wait until a point is submitted
+ * @syncobj: the object
+ * @point: the point
+ * @relative_nsec: from now; 0 polls, negative is for ever
+ *
+ * Return: 0, -ETIME, or as syncobj_wait().
+ */
 int syncobj_wait_available(struct syncobj *syncobj, uint64_t point, int64_t relative_nsec);
 
 /**
  * syncobj_signal_binary - replace the fence by a signalled one, and wake
  *
  * What DRM_IOCTL_SYNCOBJ_SIGNAL does: after it a pending object is signalled and
- * a timeline is gone. Return: 0, -EMFILE, -ENOMEM, -ENODEV.
+ * a timeline is gone.
+ *
+ * Return: 0; -EMFILE; -ENOMEM; -ENODEV if the device is gone.
  */
 int syncobj_signal_binary(struct syncobj *syncobj);
 
 /**
  * syncobj_export_sync_file_wait - wait until a point is available, then export it
+ * @syncobj: the object
+ * @point: the point
  * @relative_nsec: from now; 0 polls, negative is for ever
  *
  * Return: as syncobj_export_sync_file(), and -ETIME.
  */
 int syncobj_export_sync_file_wait(struct syncobj *syncobj, uint64_t point, int64_t relative_nsec);
 
-/** syncobj_signaled_sync_file - a new sync_file that is signalled; as syncobj_export_sync_file().
+/** syncobj_signaled_sync_file - make a signalled sync_file. Return: as syncobj_export_sync_file().
  */
 int syncobj_signaled_sync_file(struct syncobj_device *device);
 
@@ -351,15 +392,20 @@ int syncobj_sync_file_status(int sync_file, int *ret_status);
 
 /**
  * syncobj_status - state of a point, its errors included
+ * @syncobj: the object
+ * @point: the point
  * @ret_status: as syncobj_sync_file_status()
  *
- * Return: 0, or as syncobj_export_sync_file(). On the soft backend, where no
- * fence fails, it works without sync_files.
+ * On the soft backend, where no fence fails, it works without sync_files.
+ *
+ * Return: 0, or as syncobj_export_sync_file().
  */
 int syncobj_status(struct syncobj *syncobj, uint64_t point, int *ret_status);
 
 /**
  * syncobj_copy - put a point of one device's object at another device's
+ * @dst, @dst_point: where to; point 0 replaces the fence
+ * @src, @src_point: where from
  *
  * syncobj_transfer() where the devices are the same; else through a sync_file,
  * or, into and out of the soft backend, for points that are signalled.
@@ -383,11 +429,16 @@ int syncobj_copy(struct syncobj *dst, uint64_t dst_point, struct syncobj *src, u
 int syncobj_waiter_new(struct syncobj *syncobj, uint64_t point, uint32_t flags,
 		       struct syncobj_waiter **ret_waiter);
 
-/** syncobj_waiter_fd - readable when there is a result; owned by the waiter, not to be read. */
+/**
+ * syncobj_waiter_fd - get what an event loop watches for input
+ *
+ * Return: a file descriptor that is readable when there is a result; owned by
+ * the waiter, not to be read.
+ */
 int syncobj_waiter_fd(const struct syncobj_waiter *waiter);
 
 /**
- * syncobj_waiter_result - how it went
+ * syncobj_waiter_result - ask whether the point is ready
  *
  * Return: 0 if the point is ready; -EAGAIN while it is not; -ENODEV if the device
  * is gone: import the object on another and syncobj_waiter_rearm(). A fence that
@@ -411,7 +462,12 @@ struct syncobj_waiter *syncobj_waiter_free(struct syncobj_waiter *waiter);
 
 /* ---- texts -------------------------------------------------------------- */
 
-/** syncobj_strerror - what a negative errno of this library means; static text, never NULL. */
+/**
+ * syncobj_strerror - what a negative errno of this library means
+ * @error: the negative errno, or 0
+ *
+ * Return: static text, never NULL.
+ */
 const char *syncobj_strerror(int error);
 
 #ifdef __cplusplus

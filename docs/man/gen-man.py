@@ -11,14 +11,17 @@ ITEM = re.compile(r"^/\*\*(?P<comment>(?:(?!\*/)[\s\S])*)\*/\n(?P<code>(?:(?!/\*
 TOPIC = re.compile(r"^/\* -{3,} (.*?) -{3,} \*/$", re.M)
 FUNCTION = re.compile(r"^(?!typedef|struct \w+ \{|enum|#)[^(;]*?\b(\w+)\([^;]*\);$", re.S)
 TYPE = re.compile(r"^(?:struct|enum) (\w+) \{")
-MACRO = re.compile(r"^#define (\w+)")
+MACRO = re.compile(r"^#define (\w+)", re.M)
+GUARD = re.compile(r"^#(?:ifndef|endif).*\n?", re.M)
+CALL = re.compile(r"\b((?:qda|syncobj)_\w+)\(\)")
 
 
 class Item:
     def __init__(self, comment, code, topic):
         self.topic = topic
-        self.code = code.rstrip()
+        self.code = GUARD.sub("", code).rstrip()
         lines = [re.sub(r"^ \*( |$)?", "", line).rstrip() for line in comment.strip().split("\n")]
+        lines[1:] = "\n".join(lines[1:]).replace(" Return: ", "\nReturn: ").split("\n")
         first, *self.lines = re.sub(r"^\s*\* ?", "", lines[0]).strip(), *lines[1:]
         head = re.match(r"(?:struct |enum )?(\w+) - (.*)", first)
         self.summary = (head[2] if head else first).rstrip()
@@ -31,6 +34,7 @@ class Item:
         self.kind = "function" if match else "type" if TYPE.match(self.code) else "macro"
         match = match or TYPE.match(self.code) or MACRO.match(self.code)
         self.name = match[1] if match else ""
+        self.names = MACRO.findall(self.code) or [self.name]
 
     def text(self):
         return "\n".join([self.summary, *self.lines, self.code])
@@ -50,7 +54,7 @@ def parse(header):
 
 def roff(text):
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
-    text = re.sub(r"\b(qda_\w+)\(\)", r"\\fB\1\\fP(3)", text)
+    text = CALL.sub(r"\\fB\1\\fP(3)", text)
     text = re.sub(r"@(\w+)((?:->\w+)?)", r"\\fI\1\2\\fP", text)
     return "\\&" + text if text[:1] in (".", "'") else text
 
@@ -77,7 +81,7 @@ def body(item):
 
 
 def sentence(summary):
-    if not summary.startswith("qda_"):
+    if not re.match(r"\w+_", summary):
         summary = summary[0].upper() + summary[1:]
     return roff(summary.rstrip(".")) + "."
 
@@ -102,20 +106,20 @@ def used(item, items):
     while queue:
         text = queue.pop(0).text()
         words = set(re.findall(r"\w+", text))
-        prefixes = tuple(re.findall(r"\b(QDA_[A-Z]+_)\*", text))
+        prefixes = tuple(re.findall(r"\b([A-Z]+_[A-Z]+_)\*", text))
         for other in items:
             if other.kind == "function" or other in found or other is item:
                 continue
-            if other.name in words or (prefixes and other.name.startswith(prefixes)):
+            if words.intersection(other.names) or (prefixes and other.name.startswith(prefixes)):
                 found.append(other)
                 queue.append(other)
     return sorted(found, key=items.index)
 
 
-def page(item, items, header, version):
+def page(item, items, header, library, version):
     arguments, paragraphs, returns = body(item)
     out = ['.\\" SPDX-License-Identifier: MIT',
-           '.TH %s 3 "" "libqda %s" "Library Functions"' % (item.name, version),
+           '.TH %s 3 "" "%s %s" "Library Functions"' % (item.name, library, version),
            ".SH NAME", "%s \\- %s" % (item.name, roff(item.summary.rstrip("."))),
            ".SH SYNOPSIS", "\\fB#include <%s>\\fP" % header, ".PP", *code_lines(item.code)]
     if arguments:
@@ -141,7 +145,7 @@ def page(item, items, header, version):
             out += [".PP", *lines_of(lines)]
         for name, lines in members:
             out += [".TP", "\\fI%s\\fP" % name, *lines_of(lines)]
-    out += [".SH SEE ALSO", "\\fBlibqda\\fP(3)"]
+    out += [".SH SEE ALSO", "\\fB%s\\fP(3)" % library]
     return "\n".join(out) + "\n"
 
 
@@ -162,7 +166,7 @@ def overview(items):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("header")
+    parser.add_argument("header", help="NAME.h of libNAME")
     parser.add_argument("--version", default="")
     parser.add_argument("--overview", metavar="TEMPLATE",
                         help="print TEMPLATE with the functions in place of @FUNCTIONS@")
@@ -174,12 +178,13 @@ def main():
     if args.overview:
         with open(args.overview) as file:
             sys.stdout.write(file.read().replace("@FUNCTIONS@", overview(items)))
+    header = os.path.basename(args.header)
     functions = {item.name: item for item in items if item.kind == "function"}
     for name in args.functions:
         if name not in functions:
             sys.exit("%s: no comment and declaration of %s" % (args.header, name))
         with open(os.path.join(args.directory, name + ".3"), "w") as file:
-            file.write(page(functions[name], items, os.path.basename(args.header), args.version))
+            file.write(page(functions[name], items, header, "lib" + header[:-2], args.version))
 
 
 if __name__ == "__main__":

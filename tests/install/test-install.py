@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Installs into an empty directory and builds and runs programs there, as a user would."""
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-BUILD, SOURCE, PREFIX = sys.argv[1:4]
+BUILD, SOURCE, PREFIX, MANDIR = sys.argv[1:5]
 EXAMPLES = os.path.join(SOURCE, "examples")
 
 
@@ -60,9 +61,20 @@ class Install(unittest.TestCase):
     def test_software_dsp_is_where_pkg_config_says(self):
         self.assertTrue(os.access(self.env["QDA_SOFTDSP"], os.X_OK), self.env["QDA_SOFTDSP"])
 
-    def test_soname(self):
-        output = run("readelf", "-d", self.lib)
-        self.assertIn("[libqda.so.0]", output)
+    def test_sonames(self):
+        for library in ("libqda", "libsyncobj"):
+            output = run("readelf", "-d", os.path.join(self.libdir, library + ".so"))
+            self.assertIn("[%s.so.0]" % library, output)
+
+    @unittest.skipUnless(shutil.which("scdoc"), "scdoc is not installed")
+    def test_every_function_has_an_installed_page(self):
+        pages = set(os.listdir(os.path.join(self.root + MANDIR, "man3")))
+        for library, function in (("libqda", "qda_invoke"), ("libsyncobj", "syncobj_wait")):
+            symbols = run("nm", "-D", "--defined-only",
+                          os.path.join(self.libdir, library + ".so"))
+            functions = re.findall(r" T (\w+)@", symbols)
+            self.assertIn(function, functions)
+            self.assertEqual({name + ".3" for name in [library, *functions]} - pages, set())
 
     def test_only_public_headers_are_installed(self):
         include = os.path.join(self.root + PREFIX, "include")

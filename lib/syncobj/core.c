@@ -350,6 +350,9 @@ static inline int check_objects(struct syncobj *const *syncobjs, size_t count)
 	return 0;
 }
 
+/* Times a wait that ended too early is continued. */
+#define EARLY_MAX 10
+
 SYNCOBJ_EXPORT int syncobj_wait(struct syncobj *const *syncobjs, const uint64_t *points,
 				size_t count, int64_t timeout_nsec, uint32_t flags,
 				uint64_t deadline_nsec, size_t *ret_first)
@@ -364,8 +367,20 @@ SYNCOBJ_EXPORT int syncobj_wait(struct syncobj *const *syncobjs, const uint64_t 
 	if (r < 0)
 		return count == 0 ? 0 : r;
 	device = syncobjs[0]->device;
-	r = device->ops->wait(device, syncobjs, points, (uint32_t)count, timeout_nsec, flags,
-			      flags & SYNCOBJ_WAIT_DEADLINE ? deadline_nsec : 0, &first);
+	deadline_nsec = flags & SYNCOBJ_WAIT_DEADLINE ? deadline_nsec : 0;
+	/*
+	 * The kernel counts in ticks: where some come late, a wait is over too early, and what is
+	 * left is waited for. Points that were submitted then may have been reset, which must not
+	 * become an error. The number is limited for the sake of time namespaces, of which the
+	 * kernel's waits know nothing: there the time may be past for it and ahead here.
+	 */
+	for (int i = 0; i < EARLY_MAX; i++) {
+		r = device->ops->wait(device, syncobjs, points, (uint32_t)count, timeout_nsec,
+				      flags, deadline_nsec, &first);
+		if (r != -ETIME || timeout_nsec <= 0 || now_nsec() >= timeout_nsec)
+			break;
+		flags |= SYNCOBJ_WAIT_FOR_SUBMIT;
+	}
 	if (r == 0 && ret_first)
 		*ret_first = first;
 	return r;

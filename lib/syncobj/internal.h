@@ -85,6 +85,15 @@ int syncobj_drm_backend_open_fd(struct syncobj_device *device, int fd);    /* dr
 int syncobj_eventfd_register(struct syncobj *syncobj, uint64_t point, int eventfd, uint32_t flags,
 			     struct syncobj_registration **ret_registration);
 
+/* CLOCK_MONOTONIC, which timeouts are in. */
+static inline int64_t now_nsec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
 /* So many objects of one call are named in an array on the stack, more on the heap. */
 #define STACK_OBJECTS 64
 

@@ -7,16 +7,13 @@
 /* Absolute CLOCK_MONOTONIC nanoseconds. */
 static int64_t timeout_in(int64_t relative_nsec)
 {
-	struct timespec ts;
-	int64_t now, end;
+	int64_t end;
 
 	if (relative_nsec < 0)
 		return INT64_MAX;
 	if (relative_nsec == 0)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-	return __builtin_add_overflow(now, relative_nsec, &end) ? INT64_MAX : end;
+	return __builtin_add_overflow(now_nsec(), relative_nsec, &end) ? INT64_MAX : end;
 }
 
 static int wait_one(struct syncobj *syncobj, uint64_t point, int64_t timeout_nsec, uint32_t flags)

@@ -124,14 +124,6 @@ struct soft_events {
 	bool stop;
 };
 
-static int64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* ---- the state ---------------------------------------------------------- */
 
 static uint64_t generation_of(union soft_state state)

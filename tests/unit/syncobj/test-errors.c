@@ -134,6 +134,30 @@ static void interrupted_wait_goes_on_to_the_same_end(void **state)
 	assert_int_equal(syncobj_wait(&fx.object, &point, 1, 123456789, 0, 0, NULL), -ETIME);
 }
 
+#define LATE (INT64_MAX - 1)
+
+static void wait_that_ends_early_is_continued(void **state)
+{
+	const uint64_t point = 3;
+
+	uapimock_fails(expect_wait(3, LATE, SYNCOBJ_WAIT_ALL), ETIME);
+	/* The point was there: that it has been reset since is no error. */
+	uapimock_fails(expect_wait(3, LATE, SYNCOBJ_WAIT_ALL | SYNCOBJ_WAIT_FOR_SUBMIT), ETIME);
+	expect_wait(3, LATE, SYNCOBJ_WAIT_ALL | SYNCOBJ_WAIT_FOR_SUBMIT);
+	assert_int_equal(syncobj_wait(&fx.object, &point, 1, LATE, SYNCOBJ_WAIT_ALL, 0, NULL), 0);
+}
+
+static void wait_that_always_ends_early_ends(void **state)
+{
+	const uint64_t point = 3;
+
+	uapimock_fails(uapimock_times(uapimock_expect_ioctl(fx.node, fx.drm ? DRM_TIMELINE_WAIT
+									    : SYNCOBJ_IOC_WAIT),
+				      10),
+		       ETIME);
+	assert_int_equal(syncobj_wait(&fx.object, &point, 1, LATE, 0, 0, NULL), -ETIME);
+}
+
 static void every_error_has_a_text(void **state)
 {
 	for (int error = -200; error <= 10; error++)
@@ -158,6 +182,8 @@ int main(void)
 		on_both(a_device_that_is_gone_is_enodev),
 		on_both(bad_points_sync_files_and_eventfds_are_einval),
 		on_both(interrupted_wait_goes_on_to_the_same_end),
+		on_both(wait_that_ends_early_is_continued),
+		on_both(wait_that_always_ends_early_ends),
 		cmocka_unit_test(every_error_has_a_text),
 	};
 

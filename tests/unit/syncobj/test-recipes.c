@@ -30,14 +30,6 @@ static void time_that_overflows_is_for_ever(void **state)
 	assert_int_equal(syncobj_wait_signaled(fx.object, 3, INT64_MAX), 0);
 }
 
-static int64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
-
 static int check_in_an_hour(void *argument, void *data)
 {
 	const struct syncobj_wait_args *args = argument; /* drm has it at the same place */

@@ -1,33 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The conformance suite: what a program may expect of libqda on any DSP, case by
- * case, through the public interface alone. Every case runs in a process of its
- * own and has to give back all it took: file descriptors, threads, DSP
- * processes. Output is TAP.
+ * case, through the public interface alone.
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <getopt.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "conformance.h"
 
-#define CASE_LIMIT_S 240 /* a case that takes longer hangs; generous for sanitizers */
-#define LEAK_LIMIT_MS 10000
-
 const char *conf_device = "soft:cdsp";
 const char *conf_skels;
-const char *conf_program;
 
 static const struct conf_case *const groups[] = {
 	device_cases, session_cases, module_cases, call_cases,
@@ -68,21 +54,13 @@ static void remove_tmpdir(void)
 	tmpdir = NULL;
 }
 
-void conf_fail(const char *file, int line, const char *format, ...)
+/* The library's last log lines. */
+static void after_failure(void)
 {
-	va_list ap;
-
-	/* TAP's readers swallow what stdout says beyond the results. */
 	pthread_mutex_lock(&log_lock);
-	fprintf(stderr, "# %s:%d: ", file, line);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fprintf(stderr, "\n");
 	for (unsigned int i = log_next > LOG_LINES ? log_next - LOG_LINES : 0; i < log_next; i++)
 		fprintf(stderr, "#   log: %s\n", log_lines[i % LOG_LINES]);
 	remove_tmpdir();
-	_exit(1);
 }
 
 bool conf_is_soft(void)
@@ -172,28 +150,6 @@ void check_pattern(const void *data, size_t size, uint32_t seed)
 			conf_fail(__FILE__, __LINE__, "byte %zu of %zu is wrong", i, size);
 }
 
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	CHECK(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n - 2; /* . and .. */
-}
-
-int count_fds(void)
-{
-	return count_entries("/proc/self/fd") - 1; /* the directory's own */
-}
-
-int count_threads(void)
-{
-	return count_entries("/proc/self/task");
-}
-
 void run_threads(size_t n, void *(*fn)(void *), void *arg, size_t stride)
 {
 	pthread_t *threads = calloc(n, sizeof(*threads));
@@ -237,51 +193,15 @@ void copy_skel(const char *from, const char *dir, const char *name)
 
 /* ---- running the cases -------------------------------------------------- */
 
-/* Whether processes other than this one hang on the runner, which adopts every orphan. */
-static bool others_run(void)
+static const char *missing(const struct conf_case *test)
 {
-	char path[64], text[4096] = "";
-	char *end = text;
-	FILE *file;
-	bool others = false;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", getppid(), getppid());
-	file = fopen(path, "re");
-	if (!file)
-		return false; /* a kernel without the file */
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
-	for (long pid = strtol(text, &end, 10); pid > 0; pid = strtol(end, &end, 10))
-		if (pid != getpid())
-			others = true;
-	return others;
-}
-
-#ifdef __SANITIZE_THREAD__
-#define COUNTS_THREADS false /* it has one of its own */
-#else
-#define COUNTS_THREADS true
-#endif
-
-static void check_nothing_left(int fds, int threads)
-{
-	/* A thread that was joined and a process that was killed vanish a little later. */
-	for (int waited = 0; waited < LEAK_LIMIT_MS; waited++) {
-		if ((!COUNTS_THREADS || count_threads() == threads) && !others_run())
-			break;
-		poll(NULL, 0, 1);
-	}
-	CHECK_EQ(count_fds(), fds);
-	if (COUNTS_THREADS)
-		CHECK_EQ(count_threads(), threads);
-	if (others_run())
-		conf_fail(__FILE__, __LINE__, "a process of the DSP is left");
+	if ((test->flags & CONF_SOFT_ONLY) && !conf_is_soft())
+		return "only on the software DSP";
+	return NULL;
 }
 
 static void run_case(const struct conf_case *test)
 {
-	int fds = count_fds(), threads = count_threads();
 	struct conf c = {0};
 
 	c.qda = conf_context();
@@ -296,97 +216,16 @@ static void run_case(const struct conf_case *test)
 	qda_device_unref(c.device);
 	qda_unref(c.qda);
 	remove_tmpdir();
-	check_nothing_left(fds, threads);
 }
 
-/* Wait for @child; what is adopted meanwhile is reaped. Return: its wait status. */
-static int wait_case(pid_t child)
-{
-	struct timespec now, end;
-	bool killed = false;
-	int status;
-	pid_t pid;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += CASE_LIMIT_S;
-	for (;;) {
-		pid = waitpid(-1, &status, WNOHANG);
-		if (pid == child)
-			return killed ? -1 : status;
-		if (pid > 0)
-			continue;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec >= end.tv_sec && !killed) {
-			kill(child, SIGKILL);
-			killed = true;
-		}
-		poll(NULL, 0, 1);
-	}
-}
-
-/* Return: whether the case passed. */
-static bool run_forked(int number, const struct conf_case *test)
-{
-	pid_t child;
-	int status;
-
-	if ((test->flags & CONF_SOFT_ONLY) && !conf_is_soft()) {
-		printf("ok %d - %s # SKIP only on the software DSP\n", number, test->name);
-		return true;
-	}
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		run_case(test);
-		fflush(stdout);
-		exit(0);
-	}
-	status = child > 0 ? wait_case(child) : -1;
-	if (status == -1)
-		fprintf(stderr, "# ran longer than %d s\n", CASE_LIMIT_S);
-	else if (WIFSIGNALED(status))
-		fprintf(stderr, "# ended by signal %d\n", WTERMSIG(status));
-	else if (status)
-		fprintf(stderr, "# ended with exit status %d\n", WEXITSTATUS(status));
-	printf("%s %d - %s\n", status == 0 ? "ok" : "not ok", number, test->name);
-	fflush(stdout);
-	return status == 0;
-}
-
-static bool selected(const char *name, char *const *patterns)
-{
-	if (!*patterns)
-		return true;
-	for (; *patterns; patterns++)
-		if (!fnmatch(*patterns, name, 0))
-			return true;
-	return false;
-}
-
-static int run_all(char *const *patterns, bool list)
-{
-	int total = 0, number = 0, failed = 0;
-
-	for (size_t pass = 0; pass < 2; pass++) {
-		for (size_t g = 0; g < ARRAY_SIZE(groups); g++) {
-			for (const struct conf_case *test = groups[g]; test->name; test++) {
-				if (!selected(test->name, patterns))
-					continue;
-				if (pass == 0)
-					total++;
-				else if (list)
-					printf("%s\n", test->name);
-				else if (!run_forked(++number, test))
-					failed++;
-			}
-		}
-		if (pass == 0 && !list)
-			printf("1..%d\n", total);
-	}
-	if (failed)
-		printf("# %d of %d failed\n", failed, total);
-	return failed || !total ? 1 : 0;
-}
+const struct conf_suite conf_suite = {
+	.groups = groups,
+	.group_count = ARRAY_SIZE(groups),
+	.missing = missing,
+	.run = run_case,
+	.strerror = qda_strerror,
+	.failed = after_failure,
+};
 
 static void usage(FILE *out)
 {
@@ -404,7 +243,8 @@ int main(int argc, char **argv)
 		{"list", no_argument, NULL, 'l'},         {"help", no_argument, NULL, 'h'},
 		{"count-fds", no_argument, NULL, 'c'},    {NULL, 0, NULL, 0},
 	};
-	static char program[PATH_MAX], skels[PATH_MAX];
+	const char *program = conf_program();
+	static char skels[PATH_MAX];
 	bool list = false;
 	int option;
 
@@ -429,14 +269,12 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0)
+	if (!program)
 		return 2;
-	conf_program = program;
-	if (!conf_skels)
+	if (!conf_skels) {
 		snprintf(skels, sizeof(skels), "%.*s/skels", (int)(strrchr(program, '/') - program),
 			 program);
-	if (!conf_skels)
 		conf_skels = skels;
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	return run_all(argv + optind, list);
+	}
+	return conf_run(argv + optind, list);
 }

@@ -15,6 +15,7 @@
 #include <qda.h>
 
 #include "common.h"
+#include "runner.h"
 #include "skels/conf.h"
 
 /* A DSP with a session that has libconf_skel.so open. */
@@ -28,65 +29,16 @@ struct conf {
 #define CONF_BARE 0x1U      /* the case makes its own session */
 #define CONF_SOFT_ONLY 0x2U /* needs what only the software DSP promises */
 
-struct conf_case {
-	const char *name;
-	void (*run)(struct conf *c);
-	unsigned int flags;
-};
-
-#define CASE(fn, flags)        \
-	{                      \
-#fn, fn, flags \
-	}
-
 extern const struct conf_case device_cases[], session_cases[], module_cases[], call_cases[],
 	thread_cases[], buffer_cases[], typed_cases[], crash_cases[];
 
-extern const char *conf_device;  /* --device */
-extern const char *conf_skels;   /* directory of the skels */
-extern const char *conf_program; /* this program, for running it again */
+extern const char *conf_device; /* --device */
+extern const char *conf_skels;  /* directory of the skels */
 
 /* The program run with --count-fds exits with this plus the number of its file descriptors. */
 #define EXIT_FDS 64
 
 bool conf_is_soft(void);
-
-/* Ends the case as failed, with the library's last log lines. */
-void conf_fail(const char *file, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4), noreturn));
-
-#define CHECK(cond)                                                          \
-	do {                                                                 \
-		if (!(cond))                                                 \
-			conf_fail(__FILE__, __LINE__, "%s is false", #cond); \
-	} while (0)
-
-/* For values of any integer type. */
-#define CHECK_EQ(value, wanted)                                                               \
-	do {                                                                                  \
-		long long value_ = (long long)(value), wanted_ = (long long)(wanted);         \
-		if (value_ != wanted_)                                                        \
-			conf_fail(__FILE__, __LINE__, "%s is %lld, not %lld", #value, value_, \
-				  wanted_);                                                   \
-	} while (0)
-
-/* For what the library returns: says the error's text. */
-#define CHECK_OK(call)                                                                        \
-	({                                                                                    \
-		int value_ = (call);                                                          \
-		if (value_ < 0)                                                               \
-			conf_fail(__FILE__, __LINE__, "%s: %s", #call, qda_strerror(value_)); \
-		value_;                                                                       \
-	})
-
-#define CHECK_ERROR(call, wanted)                                                           \
-	do {                                                                                \
-		int value_ = (call);                                                        \
-		if (value_ != (wanted))                                                     \
-			conf_fail(__FILE__, __LINE__, "%s returned %d (%s), not %s", #call, \
-				  value_, value_ < 0 ? qda_strerror(value_) : "no error",   \
-				  #wanted);                                                 \
-	} while (0)
 
 /* A context with the suite's search path that keeps log lines for conf_fail(). */
 struct qda *conf_context(void);
@@ -114,10 +66,6 @@ void check_alive(struct qda_module *module);
 
 void fill_pattern(void *data, size_t size, uint32_t seed);
 void check_pattern(const void *data, size_t size, uint32_t seed);
-
-/* Counts over /proc/self. */
-int count_fds(void);
-int count_threads(void);
 
 /* Run @fn in @n threads at once with arg + i * stride; returns when all have ended. */
 void run_threads(size_t n, void *(*fn)(void *), void *arg, size_t stride);

@@ -284,7 +284,7 @@ static int fds_of_a_child(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execl(conf_program, conf_program, "--count-fds", NULL);
+		execl(conf_program(), "qda-conformance", "--count-fds", NULL);
 		_exit(0);
 	}
 	CHECK(pid > 0);

@@ -16,6 +16,7 @@
 #include <syncobj.h>
 
 #include "common.h"
+#include "runner.h"
 
 struct conf {
 	struct syncobj_device *device;
@@ -28,77 +29,34 @@ struct conf {
 #define CONF_NO_SYNC_FILE 0x4U        /* is about a device without any sync_files */
 #define CONF_EVENTFD 0x8U             /* needs SYNCOBJ_FEATURE_EVENTFD */
 #define CONF_SIGNALED_SYNC_FILE 0x10U /* needs at least sync_files of signalled points */
-
-struct conf_case {
-	const char *name;
-	void (*run)(struct conf *c);
-	unsigned int flags;
-	unsigned int variant;
-};
-
-#define CASE(fn, flags)           \
-	{                         \
-#fn, fn, flags, 0 \
-	}
+#define CONF_SECOND 0x20U             /* uses the second device, which needs the same */
+#define CONF_SHARED 0x40U             /* and objects that both devices can use */
+#define CONF_NODE 0x80U               /* needs a node in the file system */
+#define CONF_DEADLINE 0x100U          /* needs SYNCOBJ_FEATURE_DEADLINE */
 
 extern const struct conf_case object_cases[], point_cases[], thread_cases[], eventfd_cases[],
-	waiter_cases[], sync_file_cases[], stress_cases[];
+	waiter_cases[], sync_file_cases[], error_cases[], second_cases[], stress_cases[];
 /* To be called once. */
 const struct conf_case *matrix_cases(void);
 
-extern const char *conf_backend; /* --backend */
-extern const char *conf_program; /* this program, for running it again */
+extern const char *conf_device; /* --device, as syncobj_device_open() takes it */
+extern const char *conf_second; /* --second-device, or NULL */
 
 /* Other side of object_passed_to_another_program. Return: the exit status. */
 int conf_peer(int socket);
 
 bool conf_is_soft(void);
-/* Another device of the same kind. */
-struct syncobj_device *conf_open(void);
-
-/* Ends the case as failed. */
-void conf_fail(const char *file, int line, const char *format, ...)
-	__attribute__((format(printf, 3, 4), noreturn));
-
-#define CHECK(cond)                                                          \
-	do {                                                                 \
-		if (!(cond))                                                 \
-			conf_fail(__FILE__, __LINE__, "%s is false", #cond); \
-	} while (0)
-
-/* For values of any integer type. */
-#define CHECK_EQ(value, wanted)                                                               \
-	do {                                                                                  \
-		unsigned long long value_ = (unsigned long long)(value);                      \
-		unsigned long long wanted_ = (unsigned long long)(wanted);                    \
-		if (value_ != wanted_)                                                        \
-			conf_fail(__FILE__, __LINE__, "%s is %llu, not %llu", #value, value_, \
-				  wanted_);                                                   \
-	} while (0)
-
-/* For what the library returns: says the error's text. */
-#define CHECK_OK(call)                                                                            \
-	({                                                                                        \
-		int value_ = (call);                                                              \
-		if (value_ < 0)                                                                   \
-			conf_fail(__FILE__, __LINE__, "%s: %s", #call, syncobj_strerror(value_)); \
-		value_;                                                                           \
-	})
-
-#define CHECK_ERROR(call, wanted)                                                             \
-	do {                                                                                  \
-		int value_ = (call), error_ = (wanted);                                       \
-		if (value_ != error_)                                                         \
-			conf_fail(__FILE__, __LINE__, "%s returned %d (%s), not %d", #call,   \
-				  value_, value_ < 0 ? syncobj_strerror(value_) : "no error", \
-				  error_);                                                    \
-	} while (0)
+struct conf open_device(const char *name);
+/* The second device; the case unrefs it. */
+struct conf open_second(void);
 
 #define FOREVER INT64_MAX
 #define LIMIT_NS (60 * 1000000000LL) /* what takes longer has failed */
 
 int64_t now_ns(void);
 void sleep_ms(int ms);
+/* A wait that ended by its timeout did not end before it. */
+void check_passed(int64_t time_ns);
 
 /* Objects; the case unrefs them. */
 struct syncobj *make(struct conf *c);
@@ -124,6 +82,10 @@ void pending_init(struct pending *pending);
 int pending_fence(struct pending *pending);
 void pending_signal(struct pending *pending, uint32_t count);
 void pending_end(struct pending *pending);
+/* The other end: fences that are not signalled fail, with -ENOENT. */
+void pending_fail(struct pending *pending);
+/* Whether @fence was given a deadline. */
+bool pending_deadline(struct pending *pending, int fence, uint64_t *ret_deadline);
 /* Submit a new pending fence. */
 void pending_submit(struct pending *pending, struct syncobj *syncobj, uint64_t point);
 
@@ -157,7 +119,5 @@ int make_eventfd(void);
 /* Run @fn in a child; returns in the parent. */
 pid_t run_child(struct conf *c, void (*fn)(struct conf *c, void *arg), void *arg);
 void check_child(pid_t pid);
-
-int count_fds(void);
 
 #endif

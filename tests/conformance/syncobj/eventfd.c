@@ -55,23 +55,56 @@ static void eventfd_of_available_before_submission(struct conf *c)
 
 static void eventfd_of_pending_points(struct conf *c)
 {
-	struct syncobj *s = make(c);
-	int available = make_eventfd(), signaled = make_eventfd();
-	struct pending pending;
+	static const uint64_t points[] = {0, 5};
 
-	pending_init(&pending);
-	CHECK_OK(syncobj_eventfd(s, 5, available, SYNCOBJ_WAIT_AVAILABLE));
-	CHECK_OK(syncobj_eventfd(s, 5, signaled, 0));
-	pending_submit(&pending, s, 5);
-	await_eventfd(available, 1);
-	CHECK_OK(syncobj_eventfd(s, 5, available, SYNCOBJ_WAIT_AVAILABLE));
-	await_eventfd(available, 1);
-	check_eventfd(signaled, 0);
-	pending_signal(&pending, 1);
-	await_eventfd(signaled, 1);
-	pending_end(&pending);
-	close(available);
-	close(signaled);
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+		struct syncobj *s = make(c);
+		int available = make_eventfd(), signaled = make_eventfd(), late = make_eventfd();
+		struct pending pending;
+
+		pending_init(&pending);
+		CHECK_OK(syncobj_eventfd(s, points[i], available, SYNCOBJ_WAIT_AVAILABLE));
+		CHECK_OK(syncobj_eventfd(s, points[i], signaled, 0));
+		pending_submit(&pending, s, points[i]);
+		await_eventfd(available, 1);
+		CHECK_OK(syncobj_eventfd(s, points[i], available, SYNCOBJ_WAIT_AVAILABLE));
+		await_eventfd(available, 1);
+		CHECK_OK(syncobj_eventfd(s, points[i], late, 0));
+		check_eventfd(signaled, 0);
+		check_eventfd(late, 0);
+		pending_signal(&pending, 1);
+		await_eventfd(signaled, 1);
+		await_eventfd(late, 1);
+		pending_end(&pending);
+		close(available);
+		close(signaled);
+		close(late);
+		syncobj_unref(s);
+	}
+}
+
+static void eventfd_keeps_the_fence_it_saw(struct conf *c)
+{
+	struct syncobj *s = make(c);
+	struct pending first, second;
+	int fd = make_eventfd(), later = make_eventfd();
+
+	pending_init(&first);
+	pending_init(&second);
+	CHECK_OK(syncobj_eventfd(s, 5, fd, 0));
+	pending_submit(&first, s, 5);
+	CHECK_OK(reset_one(s));
+	pending_submit(&second, s, 5);
+	CHECK_OK(syncobj_eventfd(s, 5, later, 0));
+	pending_signal(&second, 1);
+	await_eventfd(later, 1);
+	check_eventfd(fd, 0);
+	pending_signal(&first, 1);
+	await_eventfd(fd, 1);
+	pending_end(&first);
+	pending_end(&second);
+	close(fd);
+	close(later);
 	syncobj_unref(s);
 }
 
@@ -121,6 +154,7 @@ static void eventfd_with_unknown_flags_is_invalid(struct conf *c)
 	for (unsigned int bit = 0; bit < 32; bit++)
 		if (1U << bit != SYNCOBJ_WAIT_AVAILABLE)
 			CHECK_ERROR(syncobj_eventfd(s, 5, fd, 1U << bit), -EINVAL);
+	CHECK_ERROR(syncobj_eventfd(s, 5, -1, 1), -EINVAL); /* the flags are looked at first */
 	check_eventfd(fd, 0);
 	close(fd);
 	syncobj_unref(s);
@@ -227,7 +261,7 @@ static void eventfd_of_an_object_that_is_gone(struct conf *c)
 
 static void eventfd_registered_when_the_device_goes(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s = make(&other);
 	int fd = make_eventfd();
 
@@ -279,6 +313,7 @@ const struct conf_case eventfd_cases[] = {
 	CASE(eventfd_after_signal, CONF_EVENTFD),
 	CASE(eventfd_of_available_before_submission, CONF_EVENTFD),
 	CASE(eventfd_of_pending_points, CONF_EVENTFD | CONF_PENDING),
+	CASE(eventfd_keeps_the_fence_it_saw, CONF_EVENTFD | CONF_PENDING),
 	CASE(eventfd_counts_once, CONF_EVENTFD),
 	CASE(eventfd_takes_many_registrations, CONF_EVENTFD),
 	CASE(eventfd_with_unknown_flags_is_invalid, CONF_EVENTFD),
@@ -288,7 +323,7 @@ const struct conf_case eventfd_cases[] = {
 	CASE(eventfd_sees_a_signal_that_is_reset_at_once, CONF_EVENTFD),
 	CASE(eventfd_outlives_a_reference, CONF_EVENTFD),
 	CASE(eventfd_of_an_object_that_is_gone, CONF_EVENTFD),
-	CASE(eventfd_registered_when_the_device_goes, CONF_EVENTFD),
+	CASE(eventfd_registered_when_the_device_goes, CONF_EVENTFD | CONF_SECOND),
 	CASE(full_eventfd_holds_up_nobody, CONF_EVENTFD),
 	CASE(eventfd_fires_at_a_childs_signal, CONF_EVENTFD),
 	{NULL, NULL, 0, 0},

@@ -101,7 +101,7 @@ static void run_wait(struct conf *c)
 	else if (!(t.flags & SYNCOBJ_WAIT_ALL))
 		CHECK(first < n && is_ready(states[first], t.flags));
 	if (r == -ETIME)
-		CHECK(now_ns() >= timeout);
+		check_passed(timeout);
 	if (pending.timeline >= 0)
 		pending_end(&pending);
 	drop(syncobjs, n);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -13,9 +14,10 @@ static void device_tells_about_itself(struct conf *c)
 	int backend = syncobj_device_backend(c->device);
 	struct syncobj *s = make(c);
 
-	CHECK_EQ(backend, conf_is_soft()                        ? SYNCOBJ_BACKEND_SOFT
-			  : !strncmp(conf_backend, "device", 6) ? SYNCOBJ_BACKEND_DEVICE
-								: SYNCOBJ_BACKEND_DRM);
+	if (!strchr(conf_device, '/') || strchr(conf_device, ':'))
+		CHECK_EQ(backend, conf_is_soft()                       ? SYNCOBJ_BACKEND_SOFT
+				  : !strncmp(conf_device, "device", 6) ? SYNCOBJ_BACKEND_DEVICE
+								       : SYNCOBJ_BACKEND_DRM);
 	CHECK(c->features & SYNCOBJ_FEATURE_TIMELINE);
 	CHECK(syncobj_device_path(c->device)[0]);
 	CHECK(syncobj_device_description(c->device)[0]);
@@ -65,9 +67,28 @@ static void only_nodes_are_devices(struct conf *c)
 	close(null);
 }
 
+static void node_may_be_open_for_reading_only(struct conf *c)
+{
+	int fd = open(syncobj_device_path(c->device), O_RDONLY | O_CLOEXEC);
+	struct conf other = {0};
+	struct syncobj *s, *theirs;
+
+	CHECK(fd >= 0);
+	CHECK_OK(syncobj_device_open_fd(fd, &other.device));
+	close(fd); /* it was the caller's */
+	CHECK_EQ(syncobj_device_backend(other.device), syncobj_device_backend(c->device));
+	CHECK_EQ(syncobj_device_features(other.device), c->features);
+	s = make_at(&other, 5);
+	theirs = again(c, s);
+	CHECK_EQ(query_one(theirs), 5);
+	syncobj_unref(theirs);
+	syncobj_unref(s);
+	syncobj_device_unref(other.device);
+}
+
 static void object_keeps_its_device(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s = make(&other);
 
 	CHECK(syncobj_device_ref(other.device) == other.device);
@@ -215,7 +236,7 @@ static void object_is_kept_by_its_references(struct conf *c)
 
 static void object_is_shared_between_devices(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s = make(c), *theirs = again(&other, s);
 
 	CHECK_OK(signal_one(s, 5));
@@ -248,7 +269,7 @@ static void identify_tells_kinds_apart(struct conf *c)
 
 static void rebind_moves_an_object(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s[] = {make_at(c, 3), make_at(&other, 3)};
 
 	CHECK_ERROR(syncobj_wait(s, NULL, 2, 0, 0, 0, NULL), -EXDEV);
@@ -263,6 +284,31 @@ static void rebind_moves_an_object(struct conf *c)
 	CHECK_OK(signal_one(s[0], 9));
 	CHECK_EQ(query_one(s[0]), 9);
 	drop(s, 2);
+}
+
+static void nothing_is_taken_without_descriptors(struct conf *c)
+{
+	struct syncobj *s = make(c), *none = s;
+	struct syncobj_waiter *waiter = NULL;
+	int fds = count_fds(), lowest = CHECK_OK(syncobj_export(s));
+	struct rlimit limit, low;
+
+	close(lowest);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = limit.rlim_max};
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+	CHECK_ERROR(syncobj_create(c->device, 0, &none), -EMFILE);
+	CHECK_ERROR(syncobj_import(c->device, syncobj_fd(s), &none), -EMFILE);
+	CHECK_ERROR(syncobj_export(s), -EMFILE);
+	CHECK_ERROR(syncobj_waiter_new(s, 5, 0, &waiter), -EMFILE);
+	CHECK(none == s && !waiter);
+	CHECK_OK(signal_one(s, 5));
+	CHECK_EQ(query_one(s), 5);
+	if (c->features & (SYNCOBJ_FEATURE_SYNC_FILE | SYNCOBJ_FEATURE_SIGNALED_SYNC_FILE))
+		CHECK_ERROR(syncobj_export_sync_file(s, 5), -EMFILE);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(count_fds(), fds);
+	syncobj_unref(s);
 }
 
 static void create_and_drop_many(struct conf *c)
@@ -325,7 +371,7 @@ static int receive_fd(int socket)
 
 int conf_peer(int socket)
 {
-	struct conf c = {.device = conf_open()};
+	struct conf c = open_second(); /* the first is the other program's second */
 	struct syncobj *s, *own = make_at(&c, 12);
 	int fd = receive_fd(socket);
 
@@ -355,8 +401,8 @@ static void object_passed_to_another_program(struct conf *c)
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		fcntl(pair[1], F_SETFD, 0);
-		execl(conf_program, "syncobj-conformance", "--backend", conf_backend, "--peer",
-		      number, (char *)NULL);
+		execl(conf_program(), "syncobj-conformance", "--device",
+		      conf_second ? conf_second : conf_device, "--peer", number, (char *)NULL);
 		_exit(127);
 	}
 	close(pair[1]);
@@ -386,7 +432,8 @@ const struct conf_case object_cases[] = {
 	CASE(device_tells_about_itself, 0),
 	CASE(bad_device_names_are_refused, 0),
 	CASE(only_nodes_are_devices, 0),
-	CASE(object_keeps_its_device, 0),
+	CASE(node_may_be_open_for_reading_only, CONF_NODE),
+	CASE(object_keeps_its_device, CONF_SECOND),
 	CASE(nothing_may_be_unreferenced, 0),
 	CASE(import_of_what_is_no_object_is_a_bad_fd, 0),
 	CASE(import_of_sealed_garbage_is_a_bad_fd, 0),
@@ -394,11 +441,12 @@ const struct conf_case object_cases[] = {
 	CASE(descriptors_are_closed_on_exec, 0),
 	CASE(exports_and_duplicates_are_the_same_object, 0),
 	CASE(object_is_kept_by_its_references, 0),
-	CASE(object_is_shared_between_devices, 0),
+	CASE(object_is_shared_between_devices, CONF_SHARED),
 	CASE(identify_tells_kinds_apart, 0),
-	CASE(rebind_moves_an_object, 0),
+	CASE(rebind_moves_an_object, CONF_SHARED),
+	CASE(nothing_is_taken_without_descriptors, 0),
 	CASE(create_and_drop_many, 0),
-	CASE(object_passed_to_another_program, 0),
+	CASE(object_passed_to_another_program, CONF_SHARED),
 	CASE(every_error_has_a_text, 0),
 	{NULL, NULL, 0, 0},
 };

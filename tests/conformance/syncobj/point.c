@@ -230,6 +230,94 @@ static void fences_signaled_out_of_order_count_in_order(struct conf *c)
 	syncobj_unref(s);
 }
 
+/* One that lies below another has no fence of its own order: it is done with the one above. */
+static void points_submitted_out_of_order(struct conf *c)
+{
+	static const uint64_t points[] = {1, 5, 3, 6, 7};
+	struct syncobj *s = make(c);
+	uint64_t last = 0, point;
+	struct pending pending;
+
+	pending_init(&pending);
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++)
+		pending_submit(&pending, s, points[i]);
+	CHECK_EQ(submitted_one(s), 7);
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+		CHECK_ERROR(poll_one(s, 7, 0), -ETIME);
+		pending_signal(&pending, 1);
+		point = query_one(s);
+		CHECK(point >= last);
+		last = point;
+		if (i >= 2)
+			CHECK_EQ(point, i == 2 ? 5 : points[i]);
+	}
+	CHECK_ERROR(poll_one(s, 7, 0), 0);
+	pending_end(&pending);
+	syncobj_unref(s);
+}
+
+static void pending_binary_object_has_no_points(struct conf *c)
+{
+	struct syncobj *s = make(c);
+	struct pending pending;
+
+	pending_init(&pending);
+	pending_submit(&pending, s, 0);
+	CHECK_ERROR(poll_one(s, 1, 0), -EINVAL);
+	CHECK_ERROR(poll_one(s, 1, SYNCOBJ_WAIT_AVAILABLE), -ETIME);
+	CHECK_ERROR(poll_one(s, 0, SYNCOBJ_WAIT_AVAILABLE), 0);
+	CHECK_EQ(query_one(s), 0);
+	CHECK_EQ(submitted_one(s), 0);
+	pending_end(&pending);
+	syncobj_unref(s);
+}
+
+static void reset_of_pending_objects_takes_their_fences(struct conf *c)
+{
+	struct syncobj *s[] = {make(c), make(c)};
+	struct pending pending;
+
+	pending_init(&pending);
+	pending_submit(&pending, s[0], 0);
+	pending_submit(&pending, s[1], 5);
+	CHECK_OK(syncobj_reset(s, 2));
+	for (size_t i = 0; i < 2; i++) {
+		CHECK_ERROR(poll_one(s[i], 0, 0), -EINVAL);
+		CHECK_ERROR(poll_one(s[i], 5, 0), -EINVAL);
+	}
+	pending_signal(&pending, 2);
+	CHECK_ERROR(poll_one(s[1], 5, 0), -EINVAL);
+	CHECK_EQ(query_one(s[1]), 0);
+	pending_end(&pending);
+	drop(s, 2);
+}
+
+static void deadline_reaches_the_fence(struct conf *c)
+{
+	static const uint64_t points[] = {0, 5};
+
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+		uint64_t deadline = (uint64_t)now_ns() + 123456789, got = 0;
+		struct syncobj *s = make(c);
+		struct pending pending;
+		int fence;
+
+		pending_init(&pending);
+		fence = pending_fence(&pending);
+		CHECK_OK(syncobj_import_sync_file(s, points[i], fence));
+		CHECK_ERROR(poll_one(s, points[i], 0), -ETIME);
+		CHECK(!pending_deadline(&pending, fence, &got));
+		CHECK_ERROR(syncobj_wait(&s, &points[i], 1, 0, SYNCOBJ_WAIT_DEADLINE, deadline,
+					 NULL),
+			    -ETIME);
+		CHECK(pending_deadline(&pending, fence, &got));
+		CHECK_EQ(got, deadline);
+		close(fence);
+		pending_end(&pending);
+		syncobj_unref(s);
+	}
+}
+
 static void signal_of_point_0_signals_an_empty_object(struct conf *c)
 {
 	struct syncobj *s = make(c);
@@ -409,6 +497,34 @@ static void query_never_decreases_while_points_grow(struct conf *c)
 	syncobj_unref(watch.syncobj);
 }
 
+static void pending_points_around_32_bits(struct conf *c)
+{
+	static const uint64_t points[] = {
+		1, 5, 0x80000004, 0x80000005, 0xfffffffe, 0xffffffff, 0x100000000, 0x100000001,
+	};
+	struct watch watch = {.syncobj = make(c)};
+	struct pending pending;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, watch_query, &watch), 0);
+	pending_init(&pending);
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+		pending_submit(&pending, watch.syncobj, points[i]);
+		CHECK_EQ(submitted_one(watch.syncobj), points[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(points); i++) {
+		CHECK_ERROR(poll_one(watch.syncobj, points[i], 0), -ETIME);
+		pending_signal(&pending, 1);
+		CHECK_EQ(query_one(watch.syncobj), points[i]);
+		CHECK_ERROR(poll_one(watch.syncobj, points[i], 0), 0);
+	}
+	atomic_store(&watch.end, true);
+	pthread_join(thread, NULL);
+	CHECK(!watch.decreased);
+	pending_end(&pending);
+	syncobj_unref(watch.syncobj);
+}
+
 static void a_hundred_growing_points(struct conf *c)
 {
 	struct syncobj *s = make(c);
@@ -448,7 +564,7 @@ static void duplicates_in_arrays_are_fine(struct conf *c)
 
 static void objects_of_two_devices_are_refused(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s[] = {make_at(c, 4), make(&other), make_at(c, 4)};
 	uint64_t points[] = {77, 77, 77};
 	size_t first = 77;
@@ -466,7 +582,7 @@ static void objects_of_two_devices_are_refused(struct conf *c)
 
 static void one_bad_object_leaves_the_others_untouched(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s[] = {make_at(c, 4), make_at(&other, 4), make_at(c, 4)};
 	const uint64_t points[] = {9, 9, 9};
 
@@ -580,6 +696,29 @@ static void transfer_keeps_pending_points_pending(struct conf *c)
 	pending_signal(&pending, 1);
 	CHECK_ERROR(poll_one(s[1], 9, 0), 0);
 	CHECK_EQ(query_one(s[1]), 9);
+	pending_end(&pending);
+	drop(s, 2);
+}
+
+static void transferred_points_count_in_order(struct conf *c)
+{
+	struct syncobj *s[] = {make(c), make(c)};
+	struct pending pending;
+
+	pending_init(&pending);
+	pending_submit(&pending, s[0], 1);
+	CHECK_OK(syncobj_transfer(s[1], 1, s[0], 1, 0));
+	CHECK_EQ(query_one(s[1]), 0);
+	pending_signal(&pending, 1);
+	CHECK_EQ(query_one(s[1]), 1);
+	CHECK_OK(signal_one(s[1], 2));
+	pending_submit(&pending, s[0], 2);
+	CHECK_OK(syncobj_transfer(s[1], 3, s[0], 2, 0));
+	CHECK_EQ(query_one(s[1]), 2);
+	CHECK_ERROR(poll_one(s[1], 3, 0), -ETIME);
+	pending_signal(&pending, 1);
+	CHECK_EQ(query_one(s[1]), 3);
+	CHECK_ERROR(poll_one(s[1], 3, 0), 0);
 	pending_end(&pending);
 	drop(s, 2);
 }
@@ -718,6 +857,10 @@ const struct conf_case point_cases[] = {
 	CASE(query_of_pending_points_tells_both, CONF_PENDING),
 	CASE(pending_points_are_signaled_in_order, CONF_PENDING),
 	CASE(fences_signaled_out_of_order_count_in_order, CONF_PENDING),
+	CASE(points_submitted_out_of_order, CONF_PENDING),
+	CASE(pending_binary_object_has_no_points, CONF_PENDING),
+	CASE(reset_of_pending_objects_takes_their_fences, CONF_PENDING),
+	CASE(deadline_reaches_the_fence, CONF_PENDING | CONF_DEADLINE),
 	CASE(signal_of_point_0_signals_an_empty_object, 0),
 	CASE(signal_of_point_0_leaves_a_pending_object_pending, CONF_PENDING),
 	CASE(signal_of_point_0_moves_no_timeline, 0),
@@ -730,10 +873,11 @@ const struct conf_case point_cases[] = {
 	CASE(signal_takes_many_with_a_point_each, 0),
 	CASE(points_around_32_bits, 0),
 	CASE(query_never_decreases_while_points_grow, 0),
+	CASE(pending_points_around_32_bits, CONF_PENDING),
 	CASE(a_hundred_growing_points, 0),
 	CASE(duplicates_in_arrays_are_fine, 0),
-	CASE(objects_of_two_devices_are_refused, 0),
-	CASE(one_bad_object_leaves_the_others_untouched, 0),
+	CASE(objects_of_two_devices_are_refused, CONF_SECOND),
+	CASE(one_bad_object_leaves_the_others_untouched, CONF_SECOND),
 	CASE(transfer_binary_to_timeline, 0),
 	CASE(transfer_timeline_to_binary, 0),
 	CASE(transfer_binary_to_binary, 0),
@@ -743,6 +887,7 @@ const struct conf_case point_cases[] = {
 	CASE(transfer_of_a_missing_source_is_invalid, 0),
 	CASE(transfer_with_unknown_flags_is_invalid, 0),
 	CASE(transfer_keeps_pending_points_pending, CONF_PENDING),
+	CASE(transferred_points_count_in_order, CONF_PENDING),
 	CASE(transfer_for_submit_gives_up, 0),
 	CASE(transfer_for_submit_waits_for_the_source, 0),
 	CASE(relative_waits_poll_and_time_out, 0),

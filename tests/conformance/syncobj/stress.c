@@ -84,7 +84,7 @@ static void run_process(struct conf *c, void *arg)
 	struct member members[THREADS];
 	int fds = count_fds();
 
-	crowd.c.device = conf_open();
+	crowd.c = c->variant % 2 ? open_second() : open_device(conf_device);
 	for (size_t i = 0; i < crowd.count + ALL; i++)
 		crowd.syncobjs[i] = again(&crowd.c, inherited->syncobjs[i]);
 	for (unsigned int i = 0; i < THREADS; i++) {
@@ -161,6 +161,6 @@ static void ping_pong_between_processes(struct conf *c)
 
 const struct conf_case stress_cases[] = {
 	CASE(ping_pong_between_processes, 0),
-	CASE(crowd_loses_no_wake_up, 0),
+	CASE(crowd_loses_no_wake_up, CONF_SHARED),
 	{NULL, NULL, 0, 0},
 };

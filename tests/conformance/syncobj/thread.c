@@ -87,6 +87,80 @@ static void plain_wait_wakes_when_the_fence_is_done(struct conf *c)
 	syncobj_unref(s);
 }
 
+/* Objects are submitted while a thread waits, and their fences are done one by one. */
+static void wait_for_delayed_fences(struct conf *c, uint32_t flags)
+{
+	struct syncobj *s[] = {make(c), make_at(c, 2), make(c)};
+	const uint64_t points[] = {5, 5, 0};
+	struct waiting w = {s, points, 3, .flags = SYNCOBJ_WAIT_FOR_SUBMIT | flags};
+	struct pending pending;
+
+	pending_init(&pending);
+	start_waiting(&w);
+	pending_submit(&pending, s[1], 5);
+	pending_submit(&pending, s[0], 5);
+	pending_submit(&pending, s[2], 0);
+	sleep_ms(10);
+	CHECK(!atomic_load(&w.done));
+	pending_signal(&pending, 1);
+	if (flags & SYNCOBJ_WAIT_ALL) {
+		pending_signal(&pending, 1);
+		sleep_ms(10);
+		CHECK(!atomic_load(&w.done));
+		pending_signal(&pending, 1);
+		CHECK_OK(end_waiting(&w));
+	} else {
+		CHECK_OK(end_waiting(&w));
+		CHECK_EQ(w.first, 1);
+	}
+	pending_end(&pending);
+	drop(s, 3);
+}
+
+static void wait_any_wakes_when_a_later_fence_is_done(struct conf *c)
+{
+	wait_for_delayed_fences(c, 0);
+}
+
+static void wait_all_wakes_when_all_later_fences_are_done(struct conf *c)
+{
+	wait_for_delayed_fences(c, SYNCOBJ_WAIT_ALL);
+}
+
+/* More than the stack has room for, and than can be slept on by one call. */
+static void wait_for_many_objects(struct conf *c, uint32_t flags)
+{
+	struct syncobj *s[300];
+	uint64_t points[ARRAY_SIZE(s)];
+	struct waiting w = {s, points, ARRAY_SIZE(s), .flags = SYNCOBJ_WAIT_FOR_SUBMIT | flags};
+
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = make(c);
+		points[i] = i;
+	}
+	start_waiting(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(s); i++)
+		if ((flags & SYNCOBJ_WAIT_ALL) && i != 250)
+			CHECK_OK(signal_one(s[i], i));
+	sleep_ms(10);
+	CHECK(!atomic_load(&w.done));
+	CHECK_OK(signal_one(s[250], 250));
+	CHECK_OK(end_waiting(&w));
+	if (!(flags & SYNCOBJ_WAIT_ALL))
+		CHECK_EQ(w.first, 250);
+	drop(s, ARRAY_SIZE(s));
+}
+
+static void wait_any_of_many_objects(struct conf *c)
+{
+	wait_for_many_objects(c, 0);
+}
+
+static void wait_all_of_many_objects(struct conf *c)
+{
+	wait_for_many_objects(c, SYNCOBJ_WAIT_ALL);
+}
+
 static void wait_for_ever_wakes(struct conf *c)
 {
 	struct syncobj *s = make(c);
@@ -212,24 +286,125 @@ static void lower_signal_that_is_reset_wakes_nobody(struct conf *c)
 	syncobj_unref(s);
 }
 
-static void wait_keeps_the_fence_it_saw(struct conf *c)
+/* The first fences of two objects count, whatever comes in their places. */
+static void snapshot(struct conf *c, uint32_t flags)
 {
-	struct syncobj *s = make(c);
-	struct waiting w = {&s, NULL, 1, .flags = 0};
-	struct pending first, second;
+	struct syncobj *s[] = {make(c), make(c)};
+	const uint64_t points[] = {5, 0};
+	struct waiting w = {s, points, 2, .flags = flags};
+	struct pending first[2], second[2];
 
-	pending_init(&first);
-	pending_init(&second);
-	pending_submit(&first, s, 0);
-	start_waiting(&w);
-	CHECK_OK(reset_one(s));
-	pending_submit(&second, s, 0);
-	pending_signal(&first, 1);
+	for (size_t i = 0; i < 2; i++) {
+		pending_init(&first[i]);
+		pending_init(&second[i]);
+	}
+	if (flags & SYNCOBJ_WAIT_FOR_SUBMIT)
+		start_waiting(&w);
+	for (size_t i = 0; i < 2; i++)
+		pending_submit(&first[i], s[i], points[i]);
+	if (!(flags & SYNCOBJ_WAIT_FOR_SUBMIT))
+		start_waiting(&w);
+	CHECK_OK(syncobj_reset(s, 2));
+	for (size_t i = 0; i < 2; i++)
+		pending_submit(&second[i], s[i], points[i]);
+	pending_signal(&second[0], 1);
+	CHECK_ERROR(poll_one(s[0], 5, 0), 0);
+	if (flags & SYNCOBJ_WAIT_ALL)
+		pending_signal(&first[0], 1);
+	sleep_ms(10);
+	CHECK(!atomic_load(&w.done));
+	pending_signal(&first[1], 1);
 	CHECK_OK(end_waiting(&w));
-	CHECK_ERROR(poll_one(s, 0, 0), -ETIME);
-	pending_end(&first);
-	pending_end(&second);
-	syncobj_unref(s);
+	if (!(flags & SYNCOBJ_WAIT_ALL))
+		CHECK_EQ(w.first, 1);
+	CHECK_ERROR(poll_one(s[1], 0, 0), -ETIME);
+	for (size_t i = 0; i < 2; i++) {
+		pending_end(&first[i]);
+		pending_end(&second[i]);
+	}
+	drop(s, 2);
+}
+
+static void wait_any_keeps_the_fences_it_saw(struct conf *c)
+{
+	snapshot(c, 0);
+}
+
+static void wait_all_keeps_the_fences_it_saw(struct conf *c)
+{
+	snapshot(c, SYNCOBJ_WAIT_ALL);
+}
+
+static void wait_any_keeps_the_fences_submitted_first(struct conf *c)
+{
+	snapshot(c, SYNCOBJ_WAIT_FOR_SUBMIT);
+}
+
+static void wait_all_keeps_the_fences_submitted_first(struct conf *c)
+{
+	snapshot(c, SYNCOBJ_WAIT_FOR_SUBMIT | SYNCOBJ_WAIT_ALL);
+}
+
+/* Eight objects begin in every state, and go through the others while a thread waits. */
+static void complex_fences(struct conf *c, uint32_t flags)
+{
+	struct syncobj *s[8];
+	uint64_t points[8];
+	struct waiting w = {s, points, 8, .flags = SYNCOBJ_WAIT_FOR_SUBMIT | flags};
+	struct pending pending[8], again[8];
+
+	for (size_t i = 0; i < 8; i++) {
+		points[i] = i % 2 ? i * 10 : 0;
+		s[i] = make(c);
+		pending_init(&pending[i]);
+		pending_init(&again[i]);
+	}
+	for (size_t i = 0; i < 3; i++) /* submitted; the others are not */
+		pending_submit(&pending[i], s[i], points[i]);
+	CHECK_OK(signal_one(s[7], 71)); /* signalled and taken back */
+	CHECK_OK(reset_one(s[7]));
+	start_waiting(&w);
+	for (size_t i = 3; i < 6; i++) /* submitted now */
+		pending_submit(&pending[i], s[i], points[i]);
+	CHECK_OK(syncobj_reset(s, 4)); /* seen, and replaced */
+	for (size_t i = 0; i < 4; i++)
+		pending_submit(&again[i], s[i], points[i]);
+	for (size_t i = 0; i < 4; i++)
+		pending_signal(&again[i], 1);
+	CHECK_OK(signal_one(s[7], 69)); /* not so far */
+	CHECK_OK(reset_one(s[7]));
+	sleep_ms(10);
+	CHECK(!atomic_load(&w.done));
+	if (flags & SYNCOBJ_WAIT_ALL) {
+		for (size_t i = 0; i < 6; i++)
+			pending_signal(&pending[i], 1);
+		CHECK_OK(signal_one(s[6], 0));
+		CHECK_OK(syncobj_reset(s, 7));
+		sleep_ms(10);
+		CHECK(!atomic_load(&w.done));
+		pending_submit(&pending[7], s[7], 75);
+		pending_signal(&pending[7], 1);
+		CHECK_OK(end_waiting(&w));
+	} else {
+		pending_signal(&pending[3], 1);
+		CHECK_OK(end_waiting(&w));
+		CHECK_EQ(w.first, 3);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		pending_end(&pending[i]);
+		pending_end(&again[i]);
+	}
+	drop(s, 8);
+}
+
+static void wait_any_through_many_changes_of_fences(struct conf *c)
+{
+	complex_fences(c, 0);
+}
+
+static void wait_all_through_many_changes_of_fences(struct conf *c)
+{
+	complex_fences(c, SYNCOBJ_WAIT_ALL);
 }
 
 /* Eight objects go through every state while a thread waits. */
@@ -311,7 +486,7 @@ static void wait_ends_in_time_when_nobody_else_has_the_object(struct conf *c)
 	start_waiting(&w);
 	syncobj_unref(theirs);
 	CHECK_ERROR(end_waiting(&w), -ETIME);
-	CHECK(now_ns() >= w.timeout_nsec);
+	check_passed(w.timeout_nsec);
 	syncobj_unref(mine);
 }
 
@@ -412,92 +587,105 @@ static void waiting_process_may_be_killed(struct conf *c)
 
 /* ---- interrupted waits -------------------------------------------------- */
 
+/* Signals rain on a thread, and after so many of them the objects are signalled. */
+#define STORM_LEAST 20
+
 struct storm {
 	pthread_t target;
+	struct syncobj **syncobjs; /* for signal_both(), or NULL */
 	atomic_bool end;
+	pthread_t thread;
 };
 
-static void do_nothing(int number)
+static atomic_int interrupted;
+
+static void count_signal(int number)
 {
+	atomic_fetch_add(&interrupted, 1);
 }
 
 static void *send_signals(void *arg)
 {
 	struct storm *storm = arg;
+	bool signaled = !storm->syncobjs;
 
 	while (!atomic_load(&storm->end)) {
 		pthread_kill(storm->target, SIGUSR1);
 		usleep(200);
+		if (!signaled && atomic_load(&interrupted) >= STORM_LEAST) {
+			CHECK_OK(signal_one(storm->syncobjs[0], 5));
+			CHECK_OK(signal_one(storm->syncobjs[1], 0));
+			signaled = true;
+		}
 	}
 	return NULL;
 }
 
 /* Without SA_RESTART, so that every one of them interrupts. */
-static void start_storm(struct storm *storm, pthread_t *thread)
+static void start_storm(struct storm *storm)
 {
-	const struct sigaction action = {.sa_handler = do_nothing};
+	const struct sigaction action = {.sa_handler = count_signal};
 
 	sigaction(SIGUSR1, &action, NULL);
 	storm->target = pthread_self();
-	CHECK_EQ(pthread_create(thread, NULL, send_signals, storm), 0);
+	CHECK_EQ(pthread_create(&storm->thread, NULL, send_signals, storm), 0);
+}
+
+static void end_storm(struct storm *storm)
+{
+	atomic_store(&storm->end, true);
+	pthread_join(storm->thread, NULL);
+	CHECK(atomic_load(&interrupted) > 0);
 }
 
 static void signals_do_not_shorten_a_wait(struct conf *c)
 {
 	struct syncobj *s[] = {make(c), make(c)};
 	struct storm storm = {0};
-	pthread_t thread;
 
-	start_storm(&storm, &thread);
+	start_storm(&storm);
+	while (!atomic_load(&interrupted))
+		sleep_ms(1);
 	for (uint32_t flags = 0; flags < 2; flags++) {
 		int64_t end = now_ns() + 100000000;
 
 		CHECK_ERROR(syncobj_wait(s, NULL, 2, end, SYNCOBJ_WAIT_FOR_SUBMIT | flags, 0, NULL),
 			    -ETIME);
-		CHECK(now_ns() >= end);
+		check_passed(end);
 	}
 	CHECK_ERROR(syncobj_wait_signaled(s[0], 3, 50000000), -ETIME);
-	atomic_store(&storm.end, true);
-	pthread_join(thread, NULL);
+	end_storm(&storm);
 	drop(s, 2);
 }
 
 static void signals_do_not_break_a_wait(struct conf *c)
 {
 	struct syncobj *s[] = {make(c), make(c)};
-	struct storm storm = {0};
-	pthread_t thread;
-	pid_t pid;
+	struct storm storm = {.syncobjs = s};
 
-	start_storm(&storm, &thread);
-	pid = run_child(c, signal_both, s);
+	start_storm(&storm);
 	CHECK_ERROR(syncobj_wait(s, (const uint64_t[]){5, 0}, 2, FOREVER,
 				 SYNCOBJ_WAIT_FOR_SUBMIT | SYNCOBJ_WAIT_ALL, 0, NULL),
 		    0);
-	atomic_store(&storm.end, true);
-	pthread_join(thread, NULL);
-	check_child(pid);
+	CHECK(atomic_load(&interrupted) >= STORM_LEAST);
+	end_storm(&storm);
 	drop(s, 2);
 }
 
 static void signals_do_not_break_a_transfer(struct conf *c)
 {
 	struct syncobj *s[] = {make(c), make(c)}, *dst = make(c);
-	struct storm storm = {0};
-	pthread_t thread;
-	pid_t pid;
+	struct storm storm = {.syncobjs = s};
 	int r;
 
-	start_storm(&storm, &thread);
-	pid = run_child(c, signal_both, s);
+	start_storm(&storm);
 	do {
 		r = syncobj_transfer(dst, 9, s[0], 5, SYNCOBJ_WAIT_FOR_SUBMIT);
 	} while (r == -ETIME); /* a very busy machine */
 	CHECK_OK(r);
+	CHECK(atomic_load(&interrupted) >= STORM_LEAST);
 	CHECK_EQ(query_one(dst), 9);
-	atomic_store(&storm.end, true);
-	pthread_join(thread, NULL);
-	check_child(pid);
+	end_storm(&storm);
 	drop(s, 2);
 	syncobj_unref(dst);
 }
@@ -508,6 +696,10 @@ const struct conf_case thread_cases[] = {
 	CASE(wait_available_wakes_at_a_later_signal, 0),
 	CASE(wait_available_wakes_at_submission, CONF_PENDING),
 	CASE(plain_wait_wakes_when_the_fence_is_done, CONF_PENDING),
+	CASE(wait_any_wakes_when_a_later_fence_is_done, CONF_PENDING),
+	CASE(wait_all_wakes_when_all_later_fences_are_done, CONF_PENDING),
+	CASE(wait_any_of_many_objects, 0),
+	CASE(wait_all_of_many_objects, 0),
 	CASE(wait_for_ever_wakes, 0),
 	CASE(signal_binary_wakes, 0),
 	CASE(transfer_wakes, 0),
@@ -517,7 +709,12 @@ const struct conf_case thread_cases[] = {
 	CASE(wait_all_keeps_a_signal_that_is_reset, 0),
 	CASE(wait_all_keeps_what_was_signaled_before_it, 0),
 	CASE(lower_signal_that_is_reset_wakes_nobody, 0),
-	CASE(wait_keeps_the_fence_it_saw, CONF_PENDING),
+	CASE(wait_any_keeps_the_fences_it_saw, CONF_PENDING),
+	CASE(wait_all_keeps_the_fences_it_saw, CONF_PENDING),
+	CASE(wait_any_keeps_the_fences_submitted_first, CONF_PENDING),
+	CASE(wait_all_keeps_the_fences_submitted_first, CONF_PENDING),
+	CASE(wait_any_through_many_changes_of_fences, CONF_PENDING),
+	CASE(wait_all_through_many_changes_of_fences, CONF_PENDING),
 	CASE(wait_any_through_many_changes, 0),
 	CASE(wait_all_through_many_changes, 0),
 	CASE(wait_available_through_many_changes, 0),

@@ -143,7 +143,7 @@ static void waiter_rearmed_before_it_fired(struct conf *c)
 
 static void waiter_rearmed_on_another_device(struct conf *c)
 {
-	struct conf other = {.device = conf_open()};
+	struct conf other = open_second();
 	struct syncobj *s = make(c), *theirs = again(&other, s);
 	struct syncobj_waiter *w;
 
@@ -200,7 +200,7 @@ const struct conf_case waiter_cases[] = {
 	CASE(cancelled_waiter_is_gone_from_the_object, CONF_EVENTFD),
 	CASE(waiter_rearmed_for_another_point, CONF_EVENTFD),
 	CASE(waiter_rearmed_before_it_fired, CONF_EVENTFD),
-	CASE(waiter_rearmed_on_another_device, CONF_EVENTFD),
+	CASE(waiter_rearmed_on_another_device, CONF_EVENTFD | CONF_SHARED),
 	CASE(many_waiters_on_one_epoll, CONF_EVENTFD),
 	{NULL, NULL, 0, 0},
 };

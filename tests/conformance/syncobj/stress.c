@@ -8,7 +8,7 @@
 #define THREADS 16
 #define ALL (PROCESSES * THREADS)
 #define OBJECTS 1000
-#define ROUNDS 150
+#define ROUNDS 40
 
 struct crowd {
 	struct conf c;
@@ -133,7 +133,7 @@ struct pong {
 	struct syncobj *ping, *pong;
 };
 
-#define EXCHANGES 3000
+#define EXCHANGES 200
 
 static void answer(struct conf *c, void *arg)
 {

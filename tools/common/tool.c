@@ -6,8 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include <qda.h>
-
 #include "common.h"
 #include "tool.h"
 
@@ -144,26 +142,6 @@ int close_stdout(void)
 	if (r)
 		tool_error("cannot write the output: %s", strerror(-r));
 	return r;
-}
-
-const char *error_hint(int error)
-{
-	switch (error) {
-	case -EINTR:
-	case -EPERM:
-	case -ECONNRESET: /* why it ended is printed */
-	case -ESHUTDOWN:
-		return NULL;
-	case -ENODEV:
-	case -EPIPE:
-		return "qda-info lists the DSPs; a DSP that restarts comes back after a while";
-	case -ETIMEDOUT:
-		return "give it more time if the DSP is only slow";
-	case -ENOEXEC:
-		return "name qda-softdsp in QDA_SOFTDSP, or unset it";
-	default:
-		return qda_error_hint(error);
-	}
 }
 
 char *format_text(const char *format, ...)

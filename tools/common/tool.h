@@ -55,17 +55,6 @@ int parse_size(const char *text, uint64_t max, uint64_t *ret_size);
 /* Standard output arrived. Return: 0, or the negative errno of what was lost; printed. */
 int close_stdout(void);
 
-/*
- * What to do about @error, for who runs a command, or NULL. The library's hints are for
- * who writes a program.
- */
-const char *error_hint(int error);
-
-/* What qda_device_open() takes; it returns -EINVAL for everything else. */
-#define DEVICE_NAMES                                                                   \
-	"a DSP's name such as cdsp, a node /dev/accel/accelN, or soft:NAME; NAME has " \
-	"only a-z, 0-9, _ and -, at most 16 of them"
-
 /* A heap text with a printf format, NULL without memory. */
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,6 +9,7 @@
 
 #include "common.h"
 #include "diagnose.h"
+#include "dsp.h"
 #include "qda-info.h"
 #include "tool.h"
 

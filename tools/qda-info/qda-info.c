@@ -13,6 +13,7 @@
 
 #include "common.h"
 #include "diagnose.h"
+#include "dsp.h"
 #include "json.h"
 #include "log.h"
 #include "qda-info.h"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common.h"
+#include "dsp.h"
 #include "invoke.h"
 #include "log.h"
 #include "tool.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every command line tool needs: options from one table, messages, sizes. */
+/* What every command line tool needs: options from one table, messages, sizes, times. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,6 +95,13 @@ void tool_error_line(const char *line)
 	fputc('\n', stderr);
 }
 
+void make_printable(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void tool_error(const char *format, ...)
 {
 	_cleanup_free_ char *line = NULL;
@@ -128,6 +135,54 @@ int parse_size(const char *text, uint64_t max, uint64_t *ret_size)
 	if (size > max >> shift)
 		return -ERANGE;
 	*ret_size = size << shift;
+	return 0;
+}
+
+static int64_t unit_nsec(const char *unit)
+{
+	static const struct {
+		const char *name;
+		int64_t nsec;
+	} units[] = {
+		{"", 1000000000}, {"ns", 1},         {"us", 1000},
+		{"ms", 1000000},  {"s", 1000000000}, {"m", INT64_C(60000000000)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (!strcmp(unit, units[i].name))
+			return units[i].nsec;
+	return -EINVAL;
+}
+
+int parse_time(const char *text, int64_t *ret_nsec)
+{
+	size_t whole = strspn(text, "0123456789"), decimals = 0;
+	int64_t unit, nsec = 0, part = 0;
+	bool rest = false;
+
+	if (text[whole] == '.') {
+		decimals = strspn(text + whole + 1, "0123456789");
+		if (!decimals)
+			return -EINVAL;
+	}
+	unit = unit_nsec(text + whole + (decimals ? decimals + 1 : 0));
+	if (!whole || unit < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < whole; i++)
+		if (__builtin_mul_overflow(nsec, 10, &nsec) ||
+		    __builtin_add_overflow(nsec, text[i] - '0', &nsec))
+			return -ERANGE;
+	if (__builtin_mul_overflow(nsec, unit, &nsec))
+		return -ERANGE;
+	/* From the last decimal on, so that nothing is lost before it is less than a nanosecond. */
+	for (size_t i = decimals; i; i--) {
+		part += (text[whole + i] - '0') * unit;
+		rest |= part % 10 != 0;
+		part /= 10;
+	}
+	if (__builtin_add_overflow(nsec, part + rest, &nsec))
+		return -ERANGE;
+	*ret_nsec = nsec;
 	return 0;
 }
 

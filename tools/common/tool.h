@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every command line tool needs: options from one table, messages, sizes. */
+/* What every command line tool needs: options from one table, messages, sizes, times. */
 #ifndef TOOL_H
 #define TOOL_H
 
@@ -49,8 +49,19 @@ void tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "NAME: " and @line, which may be the text of a file: unprintable bytes become '?'. */
 void tool_error_line(const char *line);
 
+/* Bytes that are not printable ASCII become '?'. */
+void make_printable(char *text);
+
 /* A number with an optional suffix K, M or G (powers of 1024). Return: 0, -EINVAL or -ERANGE. */
 int parse_size(const char *text, uint64_t max, uint64_t *ret_size);
+
+/*
+ * A time: a number, which may have decimals, and a unit ns, us, ms, s or m; without one
+ * it is seconds. What is finer than a nanosecond is rounded up.
+ *
+ * Return: 0, -EINVAL, or -ERANGE if it is above INT64_MAX nanoseconds.
+ */
+int parse_time(const char *text, int64_t *ret_nsec);
 
 /* Standard output arrived. Return: 0, or the negative errno of what was lost; printed. */
 int close_stdout(void);

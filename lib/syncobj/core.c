@@ -336,10 +336,9 @@ SYNCOBJ_EXPORT int syncobj_rebind(struct syncobj *syncobj, struct syncobj_device
 
 /* ---- operations --------------------------------------------------------- */
 
-static inline int check_objects(struct syncobj *const *syncobjs, size_t count)
+/* Out of the way of the usual call, which is for one object. */
+static __attribute__((noinline)) int check_many(struct syncobj *const *syncobjs, size_t count)
 {
-	if (count == 1) /* the fast path */
-		return 0;
 	if (count == 0)
 		return -EINVAL;
 	if (count > SYNCOBJ_MAX)
@@ -350,15 +349,38 @@ static inline int check_objects(struct syncobj *const *syncobjs, size_t count)
 	return 0;
 }
 
+static inline int check_objects(struct syncobj *const *syncobjs, size_t count)
+{
+	return __builtin_expect(count == 1, 1) ? 0 : check_many(syncobjs, count);
+}
+
 /* Times a wait that ended too early is continued. */
-#define EARLY_MAX 10
+#define EARLY_MAX 9
+
+/*
+ * The kernel counts in ticks: where some come late, a wait is over too early, and what is
+ * left is waited for. Points that were submitted then may have been reset, which must not
+ * become an error. The number is limited for the sake of time namespaces, of which the
+ * kernel's waits know nothing: there the time may be past for it and ahead here.
+ */
+int syncobj_wait_again(int fd, unsigned long request, void *args, int64_t timeout_nsec,
+		       uint32_t *flags)
+{
+	int r = -ETIME;
+
+	*flags |= SYNCOBJ_WAIT_FOR_SUBMIT;
+	for (int i = 0; i < EARLY_MAX && r == -ETIME; i++) {
+		if (timeout_nsec <= 0 || now_nsec() >= timeout_nsec)
+			break;
+		r = ioctl_restart(fd, request, args);
+	}
+	return r;
+}
 
 SYNCOBJ_EXPORT int syncobj_wait(struct syncobj *const *syncobjs, const uint64_t *points,
 				size_t count, int64_t timeout_nsec, uint32_t flags,
 				uint64_t deadline_nsec, size_t *ret_first)
 {
-	struct syncobj_device *device;
-	uint32_t first = 0;
 	int r;
 
 	if (flags & ~WAIT_FLAGS)
@@ -366,24 +388,9 @@ SYNCOBJ_EXPORT int syncobj_wait(struct syncobj *const *syncobjs, const uint64_t 
 	r = check_objects(syncobjs, count);
 	if (r < 0)
 		return count == 0 ? 0 : r;
-	device = syncobjs[0]->device;
-	deadline_nsec = flags & SYNCOBJ_WAIT_DEADLINE ? deadline_nsec : 0;
-	/*
-	 * The kernel counts in ticks: where some come late, a wait is over too early, and what is
-	 * left is waited for. Points that were submitted then may have been reset, which must not
-	 * become an error. The number is limited for the sake of time namespaces, of which the
-	 * kernel's waits know nothing: there the time may be past for it and ahead here.
-	 */
-	for (int i = 0; i < EARLY_MAX; i++) {
-		r = device->ops->wait(device, syncobjs, points, (uint32_t)count, timeout_nsec,
-				      flags, deadline_nsec, &first);
-		if (r != -ETIME || timeout_nsec <= 0 || now_nsec() >= timeout_nsec)
-			break;
-		flags |= SYNCOBJ_WAIT_FOR_SUBMIT;
-	}
-	if (r == 0 && ret_first)
-		*ret_first = first;
-	return r;
+	return syncobjs[0]->device->ops->wait(syncobjs, points, count, timeout_nsec, flags,
+					      flags & SYNCOBJ_WAIT_DEADLINE ? deadline_nsec : 0,
+					      ret_first);
 }
 
 SYNCOBJ_EXPORT int syncobj_reset(struct syncobj *const *syncobjs, size_t count)
@@ -392,7 +399,7 @@ SYNCOBJ_EXPORT int syncobj_reset(struct syncobj *const *syncobjs, size_t count)
 
 	if (r < 0)
 		return r;
-	return syncobjs[0]->device->ops->reset(syncobjs[0]->device, syncobjs, (uint32_t)count);
+	return syncobjs[0]->device->ops->reset(syncobjs, count);
 }
 
 SYNCOBJ_EXPORT int syncobj_signal(struct syncobj *const *syncobjs, const uint64_t *points,
@@ -402,8 +409,7 @@ SYNCOBJ_EXPORT int syncobj_signal(struct syncobj *const *syncobjs, const uint64_
 
 	if (r < 0)
 		return r;
-	return syncobjs[0]->device->ops->signal(syncobjs[0]->device, syncobjs, points,
-						(uint32_t)count);
+	return syncobjs[0]->device->ops->signal(syncobjs, points, count);
 }
 
 SYNCOBJ_EXPORT int syncobj_query(struct syncobj *const *syncobjs, size_t count, uint32_t flags,
@@ -416,8 +422,7 @@ SYNCOBJ_EXPORT int syncobj_query(struct syncobj *const *syncobjs, size_t count, 
 	r = check_objects(syncobjs, count);
 	if (r < 0)
 		return r;
-	return syncobjs[0]->device->ops->query(syncobjs[0]->device, syncobjs, (uint32_t)count,
-					       flags, ret_points);
+	return syncobjs[0]->device->ops->query(syncobjs, count, flags, ret_points);
 }
 
 SYNCOBJ_EXPORT int syncobj_transfer(struct syncobj *dst, uint64_t dst_point, struct syncobj *src,

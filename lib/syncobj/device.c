@@ -8,9 +8,8 @@
 #define address(ptr) ((uint64_t)(uintptr_t)(ptr))
 
 /* reset, signal and query */
-static int array_ioctl(const struct syncobj_device *device, unsigned long request,
-		       struct syncobj *const *syncobjs, const uint64_t *points, uint32_t count,
-		       uint32_t flags)
+static int array_ioctl(unsigned long request, struct syncobj *const *syncobjs,
+		       const uint64_t *points, size_t count, uint32_t flags)
 {
 	uint32_t stack[STACK_OBJECTS], *fds;
 	struct syncobj_array_args args;
@@ -22,17 +21,17 @@ static int array_ioctl(const struct syncobj_device *device, unsigned long reques
 	args = (struct syncobj_array_args){
 		.fds = address(fds),
 		.points = address(points),
-		.count = count,
+		.count = (uint32_t)count,
 		.flags = flags,
 	};
-	r = ioctl_restart(device->fd, request, &args);
+	r = ioctl_restart(syncobjs[0]->device->fd, request, &args);
 	discard_numbers(fds, stack);
 	return r;
 }
 
-static int device_wait(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		       const uint64_t *points, uint32_t count, int64_t timeout_nsec, uint32_t flags,
-		       uint64_t deadline_nsec, uint32_t *ret_first)
+static int device_wait(struct syncobj *const *syncobjs, const uint64_t *points, size_t count,
+		       int64_t timeout_nsec, uint32_t flags, uint64_t deadline_nsec,
+		       size_t *ret_first)
 {
 	uint32_t stack[STACK_OBJECTS], *fds;
 	struct syncobj_wait_args args;
@@ -45,34 +44,36 @@ static int device_wait(struct syncobj_device *device, struct syncobj *const *syn
 		.fds = address(fds),
 		.points = address(points),
 		.timeout_nsec = timeout_nsec,
-		.count = count,
+		.count = (uint32_t)count,
 		.flags = flags,
 		.deadline_nsec = deadline_nsec,
 	};
-	r = ioctl_restart(device->fd, SYNCOBJ_IOC_WAIT, &args);
+	r = ioctl_restart(syncobjs[0]->device->fd, SYNCOBJ_IOC_WAIT, &args);
+	if (r == -ETIME)
+		r = syncobj_wait_again(syncobjs[0]->device->fd, SYNCOBJ_IOC_WAIT, &args,
+				       timeout_nsec, &args.flags);
 	discard_numbers(fds, stack);
 	if (r < 0)
 		return r;
-	*ret_first = args.first_signaled;
+	if (ret_first)
+		*ret_first = args.first_signaled;
 	return 0;
 }
 
-static int device_reset(struct syncobj_device *device, struct syncobj *const *syncobjs,
-			uint32_t count)
+static int device_reset(struct syncobj *const *syncobjs, size_t count)
 {
-	return array_ioctl(device, SYNCOBJ_IOC_RESET, syncobjs, NULL, count, 0);
+	return array_ioctl(SYNCOBJ_IOC_RESET, syncobjs, NULL, count, 0);
 }
 
-static int device_signal(struct syncobj_device *device, struct syncobj *const *syncobjs,
-			 const uint64_t *points, uint32_t count)
+static int device_signal(struct syncobj *const *syncobjs, const uint64_t *points, size_t count)
 {
-	return array_ioctl(device, SYNCOBJ_IOC_SIGNAL, syncobjs, points, count, 0);
+	return array_ioctl(SYNCOBJ_IOC_SIGNAL, syncobjs, points, count, 0);
 }
 
-static int device_query(struct syncobj_device *device, struct syncobj *const *syncobjs,
-			uint32_t count, uint32_t flags, uint64_t *ret_points)
+static int device_query(struct syncobj *const *syncobjs, size_t count, uint32_t flags,
+			uint64_t *ret_points)
 {
-	return array_ioctl(device, SYNCOBJ_IOC_QUERY, syncobjs, ret_points, count, flags);
+	return array_ioctl(SYNCOBJ_IOC_QUERY, syncobjs, ret_points, count, flags);
 }
 
 static int create_fd(const struct syncobj_device *device, uint32_t flags)
@@ -98,7 +99,7 @@ static int device_import(struct syncobj *syncobj)
 {
 	uint64_t point = 0;
 
-	return device_query(syncobj->device, &syncobj, 1, 0, &point);
+	return device_query(&syncobj, 1, 0, &point);
 }
 
 /* -EINTR goes to the core, which keeps to the time limit. */

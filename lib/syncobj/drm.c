@@ -142,10 +142,10 @@ static void drm_release(struct syncobj *syncobj)
 
 /* ---- operations --------------------------------------------------------- */
 
-static int drm_wait(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		    const uint64_t *points, uint32_t count, int64_t timeout_nsec, uint32_t flags,
-		    uint64_t deadline_nsec, uint32_t *ret_first)
+static int drm_wait(struct syncobj *const *syncobjs, const uint64_t *points, size_t count,
+		    int64_t timeout_nsec, uint32_t flags, uint64_t deadline_nsec, size_t *ret_first)
 {
+	const struct syncobj_device *device = syncobjs[0]->device;
 	uint32_t stack[STACK_OBJECTS], *handles;
 	struct timeline_wait args;
 	int r;
@@ -157,7 +157,7 @@ static int drm_wait(struct syncobj_device *device, struct syncobj *const *syncob
 		.handles = address(handles),
 		.points = address(points),
 		.timeout_nsec = timeout_nsec,
-		.count_handles = count,
+		.count_handles = (uint32_t)count,
 		.flags = flags,
 		.deadline_nsec = deadline_nsec,
 	};
@@ -166,15 +166,19 @@ static int drm_wait(struct syncobj_device *device, struct syncobj *const *syncob
 		args.flags &= ~SYNCOBJ_WAIT_DEADLINE;
 		args.deadline_nsec = 0;
 	}
-	r = call(device, IOCTL_TIMELINE_WAIT, &args);
+	r = ioctl_restart(device->fd, IOCTL_TIMELINE_WAIT, &args);
+	if (r == -ETIME)
+		r = syncobj_wait_again(device->fd, IOCTL_TIMELINE_WAIT, &args, timeout_nsec,
+				       &args.flags);
 	discard_numbers(handles, stack);
 	if (r < 0)
-		return r;
-	*ret_first = args.first_signaled;
+		return map_error(r);
+	if (ret_first)
+		*ret_first = args.first_signaled;
 	return 0;
 }
 
-static int drm_reset(struct syncobj_device *device, struct syncobj *const *syncobjs, uint32_t count)
+static int drm_reset(struct syncobj *const *syncobjs, size_t count)
 {
 	uint32_t stack[STACK_OBJECTS], *handles;
 	struct drm_syncobj_array args;
@@ -183,16 +187,16 @@ static int drm_reset(struct syncobj_device *device, struct syncobj *const *synco
 	handles = collect_numbers(syncobjs, count, offsetof(struct syncobj, handle), stack);
 	if (!handles)
 		return -ENOMEM;
-	args = (struct drm_syncobj_array){.handles = address(handles), .count_handles = count};
-	r = call(device, DRM_IOCTL_SYNCOBJ_RESET, &args);
+	args = (struct drm_syncobj_array){.handles = address(handles),
+					  .count_handles = (uint32_t)count};
+	r = call(syncobjs[0]->device, DRM_IOCTL_SYNCOBJ_RESET, &args);
 	discard_numbers(handles, stack);
 	return r;
 }
 
 /* signal and query */
-static int timeline_ioctl(const struct syncobj_device *device, unsigned long request,
-			  struct syncobj *const *syncobjs, const uint64_t *points, uint32_t count,
-			  uint32_t flags)
+static int timeline_ioctl(unsigned long request, struct syncobj *const *syncobjs,
+			  const uint64_t *points, size_t count, uint32_t flags)
 {
 	uint32_t stack[STACK_OBJECTS], *handles;
 	struct drm_syncobj_timeline_array args;
@@ -204,25 +208,23 @@ static int timeline_ioctl(const struct syncobj_device *device, unsigned long req
 	args = (struct drm_syncobj_timeline_array){
 		.handles = address(handles),
 		.points = address(points),
-		.count_handles = count,
+		.count_handles = (uint32_t)count,
 		.flags = flags,
 	};
-	r = call(device, request, &args);
+	r = call(syncobjs[0]->device, request, &args);
 	discard_numbers(handles, stack);
 	return r;
 }
 
-static int drm_signal(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		      const uint64_t *points, uint32_t count)
+static int drm_signal(struct syncobj *const *syncobjs, const uint64_t *points, size_t count)
 {
-	return timeline_ioctl(device, DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, syncobjs, points, count,
-			      0);
+	return timeline_ioctl(DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, syncobjs, points, count, 0);
 }
 
-static int drm_query(struct syncobj_device *device, struct syncobj *const *syncobjs, uint32_t count,
-		     uint32_t flags, uint64_t *ret_points)
+static int drm_query(struct syncobj *const *syncobjs, size_t count, uint32_t flags,
+		     uint64_t *ret_points)
 {
-	return timeline_ioctl(device, DRM_IOCTL_SYNCOBJ_QUERY, syncobjs, ret_points, count, flags);
+	return timeline_ioctl(DRM_IOCTL_SYNCOBJ_QUERY, syncobjs, ret_points, count, flags);
 }
 
 static int drm_transfer(struct syncobj *dst, uint64_t dst_point, struct syncobj *src,

@@ -49,16 +49,18 @@ struct syncobj_ops {
 	int (*import)(struct syncobj *syncobj);
 	/* Give back all but fd, which the core closes. */
 	void (*release)(struct syncobj *syncobj);
-	/* EINTR is the backend's to restart; the timeout is absolute. */
-	int (*wait)(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		    const uint64_t *points, uint32_t count, int64_t timeout_nsec, uint32_t flags,
-		    uint64_t deadline_nsec, uint32_t *ret_first);
-	int (*reset)(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		     uint32_t count);
-	int (*signal)(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		      const uint64_t *points, uint32_t count);
-	int (*query)(struct syncobj_device *device, struct syncobj *const *syncobjs, uint32_t count,
-		     uint32_t flags, uint64_t *ret_points);
+	/*
+	 * EINTR is the backend's to restart; the timeout is absolute; @ret_first may be NULL.
+	 * These four have the arguments of the functions that users call, in their places, so
+	 * that the core passes them on where they are.
+	 */
+	int (*wait)(struct syncobj *const *syncobjs, const uint64_t *points, size_t count,
+		    int64_t timeout_nsec, uint32_t flags, uint64_t deadline_nsec,
+		    size_t *ret_first);
+	int (*reset)(struct syncobj *const *syncobjs, size_t count);
+	int (*signal)(struct syncobj *const *syncobjs, const uint64_t *points, size_t count);
+	int (*query)(struct syncobj *const *syncobjs, size_t count, uint32_t flags,
+		     uint64_t *ret_points);
 	int (*transfer)(struct syncobj *dst, uint64_t dst_point, struct syncobj *src,
 			uint64_t src_point, uint32_t flags);
 	/* @ret_registration: NULL, or where the soft backend stores what syncobj_soft_cancel()
@@ -94,6 +96,13 @@ static inline int64_t now_nsec(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
+/*
+ * Go on with a wait that was answered by -ETIME, for as long as there is time left.
+ * @flags: those in @args, the ioctl's.
+ */
+int syncobj_wait_again(int fd, unsigned long request, void *args, int64_t timeout_nsec,
+		       uint32_t *flags);
+
 /* So many objects of one call are named in an array on the stack, more on the heap. */
 #define STACK_OBJECTS 64
 
@@ -101,7 +110,7 @@ static inline int64_t now_nsec(void)
  * The fds or handles, those at @member in struct syncobj, of @count objects: in
  * @stack if they fit, else to be freed; NULL without memory.
  */
-static inline uint32_t *collect_numbers(struct syncobj *const *syncobjs, uint32_t count,
+static inline uint32_t *collect_numbers(struct syncobj *const *syncobjs, size_t count,
 					size_t member, uint32_t stack[STACK_OBJECTS])
 {
 	uint32_t *numbers = stack;

@@ -331,11 +331,11 @@ static void sleep_on(const struct soft_words *words, int64_t until)
 }
 
 /* Whether that ends the wait. @ret_first: the first that is ready. */
-static bool enough(const struct soft_look *looks, uint32_t count, bool all, uint32_t *ret_first)
+static bool enough(const struct soft_look *looks, size_t count, bool all, size_t *ret_first)
 {
-	uint32_t ready = 0;
+	size_t ready = 0;
 
-	for (uint32_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (!looks[i].ready)
 			continue;
 		if (!ready++)
@@ -347,8 +347,8 @@ static bool enough(const struct soft_look *looks, uint32_t count, bool all, uint
 }
 
 /* @looks have been begun. */
-static int wait_for(struct soft_look *looks, uint32_t count, bool all, int64_t timeout_nsec,
-		    uint32_t *ret_first)
+static int wait_for(struct soft_look *looks, size_t count, bool all, int64_t timeout_nsec,
+		    size_t *ret_first)
 {
 	struct soft_words words;
 	int r;
@@ -358,12 +358,12 @@ static int wait_for(struct soft_look *looks, uint32_t count, bool all, int64_t t
 	if (timeout_nsec <= 0)
 		return -ETIME;
 
-	for (uint32_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		__atomic_add_fetch(&looks[i].page->waiters, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		words.count = 0;
 		words.incomplete = false;
-		for (uint32_t i = 0; i < count; i++) {
+		for (size_t i = 0; i < count; i++) {
 			if (!looks[i].ready)
 				look_again(&looks[i]);
 			if (!looks[i].ready)
@@ -379,7 +379,7 @@ static int wait_for(struct soft_look *looks, uint32_t count, bool all, int64_t t
 		}
 		sleep_on(&words, timeout_nsec);
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		__atomic_sub_fetch(&looks[i].page->waiters, 1, __ATOMIC_SEQ_CST);
 	return r;
 }
@@ -703,13 +703,13 @@ static void soft_release(struct syncobj *syncobj)
 
 /* ---- operations --------------------------------------------------------- */
 
-static int soft_wait(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		     const uint64_t *points, uint32_t count, int64_t timeout_nsec, uint32_t flags,
-		     uint64_t deadline_nsec, uint32_t *ret_first)
+static int soft_wait(struct syncobj *const *syncobjs, const uint64_t *points, size_t count,
+		     int64_t timeout_nsec, uint32_t flags, uint64_t deadline_nsec,
+		     size_t *ret_first)
 {
 	struct soft_look on_stack[LOOKS_ON_STACK], *looks = on_stack;
 	_cleanup_free_ struct soft_look *allocated = NULL;
-	uint32_t first = 0;
+	size_t first;
 	int r;
 
 	if (count > LOOKS_ON_STACK) {
@@ -717,7 +717,7 @@ static int soft_wait(struct syncobj_device *device, struct syncobj *const *synco
 		if (!allocated)
 			return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		begin_look(&looks[i], page_of(syncobjs[i]), points ? points[i] : 0);
 		if (!looks[i].ready &&
 		    !(flags & (SYNCOBJ_WAIT_FOR_SUBMIT | SYNCOBJ_WAIT_AVAILABLE)))
@@ -730,30 +730,28 @@ static int soft_wait(struct syncobj_device *device, struct syncobj *const *synco
 	return r;
 }
 
-static int soft_reset(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		      uint32_t count)
+static int soft_reset(struct syncobj *const *syncobjs, size_t count)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < count && r == 0; i++)
+	for (size_t i = 0; i < count && r == 0; i++)
 		r = change(page_of(syncobjs[i]), SOFT_NONE, 0, false);
 	return r;
 }
 
-static int soft_signal(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		       const uint64_t *points, uint32_t count)
+static int soft_signal(struct syncobj *const *syncobjs, const uint64_t *points, size_t count)
 {
 	int r = 0;
 
-	for (uint32_t i = 0; i < count && r == 0; i++)
+	for (size_t i = 0; i < count && r == 0; i++)
 		r = add_point(page_of(syncobjs[i]), points ? points[i] : 0);
 	return r;
 }
 
-static int soft_query(struct syncobj_device *device, struct syncobj *const *syncobjs,
-		      uint32_t count, uint32_t flags, uint64_t *ret_points)
+static int soft_query(struct syncobj *const *syncobjs, size_t count, uint32_t flags,
+		      uint64_t *ret_points)
 {
-	for (uint32_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		union soft_state state = load_state(&page_of(syncobjs[i])->state);
 
 		ret_points[i] = kind_of(state) == SOFT_TIMELINE ? state.seqno : 0;
@@ -765,7 +763,7 @@ static int soft_transfer(struct syncobj *dst, uint64_t dst_point, struct syncobj
 			 uint64_t src_point, uint32_t flags)
 {
 	struct soft_look look;
-	uint32_t first;
+	size_t first;
 	int r;
 
 	begin_look(&look, page_of(src), src_point);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Makes N calls with four arguments on the accel transport, against an ioctl()
- * of its own that answers at once. Run under callgrind by run.py: the difference
+ * of its own that answers at once. Run under callgrind by callgrind.py: the difference
  * between two N is what a call costs, free of start-up.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,21 +141,6 @@ static int library_calls(const struct bench *bench, long n)
 	return 0;
 }
 
-/* Shows that the counters of run.py see an allocation and a lock. */
-static int control_calls(long n)
-{
-	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-	for (long i = 0; i < n; i++) {
-		void *volatile memory = malloc(100);
-
-		pthread_mutex_lock(&lock);
-		pthread_mutex_unlock(&lock);
-		free(memory);
-	}
-	return 0;
-}
-
 static int start(struct bench *bench, const char *program)
 {
 	struct qda_session_params params = {.size = sizeof(params),
@@ -190,7 +174,7 @@ int main(int argc, char **argv)
 	long n;
 
 	if (argc != 3) {
-		fprintf(stderr, "Usage: bench-invoke raw|plain|buffer|control CALLS\n");
+		fprintf(stderr, "Usage: bench-invoke raw|plain|buffer CALLS\n");
 		return 2;
 	}
 	mode = argv[1];
@@ -211,8 +195,6 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "raw"))
 		r = raw_calls(&bench, n);
-	else if (!strcmp(mode, "control"))
-		r = control_calls(n);
 	else
 		r = library_calls(&bench, n);
 	qda_buffer_free(buffer);

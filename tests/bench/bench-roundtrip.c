@@ -4,164 +4,79 @@
  * bare futex ping-pong between two processes. Prints one JSON object with the
  * nanoseconds of each kind; run.py makes ratios of them.
  */
-#include <linux/futex.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <qda.h>
 
 #include "common.h"
+#include "interleave.h"
 #include "../conformance/skels/conf.h"
 
-#define ROUNDS 60
-#define CALLS 100
-#define WARM_UP 10 /* first calls of a batch, not counted */
 #define BIG (1UL << 20)
 #define SMALL 64
 
-/* Each word on a cache line of its own. */
-struct pair {
-	_Alignas(128) _Atomic uint32_t ping;
-	_Alignas(128) _Atomic uint32_t pong;
-};
-
 struct bench {
 	struct pair *pair;
-	uint32_t count;
 	struct qda_module *module;
 	struct qda_arg none[1], mapped[1], big[1], small[4], arena[4];
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+static void answer_pings(void *pair)
 {
-	while (atomic_load_explicit(word, memory_order_acquire) == value)
-		syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
-}
-
-static void futex_post(_Atomic uint32_t *word, uint32_t value)
-{
-	atomic_store_explicit(word, value, memory_order_release);
-	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static void answer_pings(struct pair *pair)
-{
-	for (uint32_t count = 0;; count++) {
-		futex_wait(&pair->ping, count);
-		futex_post(&pair->pong, count + 1);
+	for (;;) {
+		wait_for_ping(pair);
+		answer_ping(pair);
 	}
 }
 
-static int ping_pong(struct bench *bench)
+static int call_ping_pong(void *data)
 {
-	uint32_t count = bench->count++;
-
-	futex_post(&bench->pair->ping, count + 1);
-	futex_wait(&bench->pair->pong, count);
+	ping_pong(((struct bench *)data)->pair);
 	return 0;
 }
 
-static int call_empty(struct bench *bench)
+static int call_empty(void *data)
 {
+	const struct bench *bench = data;
+
 	return qda_invoke(bench->module, QDA_SCALARS(CONF_NOTHING, 0, 0, 0, 0), NULL, NULL);
 }
 
-static int call_mapped(struct bench *bench)
+static int call_mapped(void *data)
 {
+	const struct bench *bench = data;
+
 	return qda_invoke(bench->module, QDA_SCALARS(CONF_NOTHING, 1, 0, 0, 0), bench->mapped,
 			  NULL);
 }
 
-static int call_inline(struct bench *bench)
+static int call_inline(void *data)
 {
+	const struct bench *bench = data;
+
 	return qda_invoke(bench->module, QDA_SCALARS(CONF_NOTHING, 1, 0, 0, 0), bench->big, NULL);
 }
 
-static int call_small_inline(struct bench *bench)
+static int call_small_inline(void *data)
 {
+	const struct bench *bench = data;
+
 	return qda_invoke(bench->module, QDA_SCALARS(CONF_NOTHING, 2, 2, 0, 0), bench->small, NULL);
 }
 
-static int call_small_arena(struct bench *bench)
+static int call_small_arena(void *data)
 {
+	const struct bench *bench = data;
+
 	return qda_invoke(bench->module, QDA_SCALARS(CONF_NOTHING, 2, 2, 0, 0), bench->arena, NULL);
 }
 
-static const struct kind {
-	const char *name;
-	int (*run)(struct bench *bench);
-	int calls;
-} kinds[] = {
-	{"ping_pong", ping_pong, CALLS},          {"empty", call_empty, CALLS},
+static const struct kind kinds[] = {
+	{"ping_pong", call_ping_pong, CALLS},     {"empty", call_empty, CALLS},
 	{"mapped_1mib", call_mapped, CALLS},      {"small_inline", call_small_inline, CALLS},
 	{"small_arena", call_small_arena, CALLS}, {"inline_1mib", call_inline, CALLS / 5},
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int run(struct bench *bench, int rounds)
-{
-	uint64_t *samples[ARRAY_SIZE(kinds)];
-	size_t count[ARRAY_SIZE(kinds)] = {0};
-
-	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		samples[k] = calloc((size_t)rounds * (size_t)kinds[k].calls, sizeof(uint64_t));
-		if (!samples[k])
-			return 1;
-	}
-	for (int round = 0; round < rounds; round++) {
-		for (size_t step = 0; step < ARRAY_SIZE(kinds); step++) {
-			/* Every kind comes after every other one. */
-			size_t k = (step + (size_t)round) % ARRAY_SIZE(kinds);
-
-			for (int i = -WARM_UP; i < kinds[k].calls; i++) {
-				uint64_t start = now_ns();
-				int r = kinds[k].run(bench);
-
-				if (r < 0) {
-					fprintf(stderr, "%s: %s\n", kinds[k].name, qda_strerror(r));
-					return 1;
-				}
-				if (i >= 0)
-					samples[k][count[k]++] = now_ns() - start;
-			}
-		}
-	}
-	printf("{");
-	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		qsort(samples[k], count[k], sizeof(uint64_t), compare);
-		printf("%s\"%s\": {\"calls\": %zu, \"min\": %llu, \"median\": %llu, \"p99\": %llu}",
-		       k ? ", " : "", kinds[k].name, count[k], (unsigned long long)samples[k][0],
-		       (unsigned long long)samples[k][count[k] / 2],
-		       (unsigned long long)samples[k][count[k] * 99 / 100]);
-		free(samples[k]);
-	}
-	printf("}\n");
-	return 0;
-}
 
 static int fail(const char *what, int error)
 {
@@ -178,7 +93,7 @@ int main(int argc, char **argv)
 	struct qda_session *session;
 	struct qda_buffer *buffer;
 	struct qda_arena *arena;
-	pid_t parent = getpid(), child;
+	pid_t child;
 	int r;
 
 	if (argc < 2) {
@@ -186,17 +101,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	memset(big, 1, BIG);
-	bench.pair = mmap(NULL, sizeof(*bench.pair), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (bench.pair == MAP_FAILED)
-		return fail("mmap", -errno);
-	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		answer_pings(bench.pair);
-	}
+	bench.pair = shared_memory(sizeof(*bench.pair));
+	if (!bench.pair)
+		return fail("shared memory", -errno);
+	child = start_partner(answer_pings, bench.pair);
+	if (child == -1)
+		return fail("fork", -errno);
 
 	r = qda_new(&qda);
 	if (r == 0)
@@ -221,14 +131,13 @@ int main(int argc, char **argv)
 	bench.mapped[0] = (struct qda_arg){.buffer = buffer, .length = BIG};
 	bench.big[0] = (struct qda_arg){.ptr = big, .length = BIG};
 
-	r = run(&bench, argc > 2 ? atoi(argv[2]) : ROUNDS);
+	r = run_interleaved(kinds, ARRAY_SIZE(kinds), &bench, argc > 2 ? atoi(argv[2]) : ROUNDS);
 	qda_arena_free(arena);
 	qda_buffer_free(buffer);
 	qda_module_close(bench.module);
 	qda_session_close(session);
 	qda_device_unref(device);
 	qda_unref(qda);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	end_partner(child);
 	return r;
 }

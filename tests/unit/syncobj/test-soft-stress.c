@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The soft backend between threads and processes, also such as are killed. */
+#include <dirent.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,7 +15,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +33,44 @@
 
 #define KILLS 1000
 
+#define PROCESSES 4
+#define WORKERS 16 /* threads in each of them */
+#define ALL (PROCESSES * WORKERS)
+#define OBJECTS 1000
+#define CROWD_ROUNDS 400
+#define CROWD_SECONDS 100 /* after which it counts as hung */
+
 static struct syncobj_device *device;
+
+/*
+ * The backend's sleeps end after a while, which makes up for wake-ups that died with
+ * a signaller, and would hide any other that is lost. Here they are without an end.
+ */
+static bool sleep_without_end;
+
+/* For a signaller that dies when the state is changed and nobody is woken yet. */
+static bool die_before_waking;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	long args[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
+		args[i] = va_arg(ap, long);
+	va_end(ap);
+	if (die_before_waking && number == SYS_futex && (int)args[1] == FUTEX_WAKE)
+		raise(SIGKILL);
+	if (sleep_without_end && number == SYS_futex && (int)args[1] == FUTEX_WAIT_BITSET)
+		args[3] = 0;
+	if (sleep_without_end && number == SYS_futex_waitv)
+		args[3] = 0;
+	return __real_syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
 
 static struct syncobj *make(void)
 {
@@ -196,27 +237,62 @@ static void child_may_register_eventfds(void **state)
 	syncobj_unref(syncobj);
 }
 
-/* A process that follows a timeline to its end. */
-static pid_t start_follower(struct syncobj *syncobj)
+/* A process that follows a timeline to its end, and says in @seen how far it has come. */
+static pid_t start_follower(struct syncobj *syncobj, uint64_t *seen)
 {
 	pid_t pid = start_child();
 
 	if (pid)
 		return pid;
-	for (uint64_t point = 0; point != UINT64_MAX; point = query(syncobj))
-		require(syncobj_wait_signaled(syncobj, point + 1, PATIENCE) == 0);
+	for (uint64_t point = 0; point != UINT64_MAX;) {
+		require(syncobj_wait_signaled(syncobj, point + 1, -1) == 0);
+		point = query(syncobj);
+		__atomic_store_n(seen, point, __ATOMIC_RELEASE);
+	}
 	_exit(0);
 }
 
+static uint64_t *make_seen(void)
+{
+	uint64_t *seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(seen != MAP_FAILED);
+	return seen;
+}
+
+static void await_seen(const uint64_t *seen, uint64_t point)
+{
+	int64_t end = now() + PATIENCE;
+
+	while (__atomic_load_n(seen, __ATOMIC_ACQUIRE) < point) {
+		assert_true(now() < end);
+		sched_yield();
+	}
+}
+
+/* Returns when somebody who waits for it has looked at it. */
+static void await_sleeper(struct syncobj *syncobj)
+{
+	struct soft_page *page =
+		mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, syncobj_fd(syncobj), 0);
+
+	assert_true(page != MAP_FAILED);
+	while (!__atomic_load_n(&page->waiters, __ATOMIC_ACQUIRE))
+		sched_yield();
+	munmap(page, sizeof(*page));
+}
+
+/* What a signaller did before it died counts, though it may not have come to the wake-up. */
 static void killed_signalers_leave_nothing_behind(void **state)
 {
-	int64_t end = now() + INT64_C(20000000000);
 	struct syncobj *syncobj = make();
-	pid_t follower = start_follower(syncobj);
+	uint64_t *seen = make_seen();
+	pid_t follower = start_follower(syncobj, seen);
 	uint64_t last = 0;
 
 	srandom(1);
-	for (int i = 0; i < KILLS && now() < end; i++) {
+	for (int i = 0; i < KILLS; i++) {
 		pid_t pid = start_child();
 		uint64_t point;
 
@@ -225,7 +301,7 @@ static void killed_signalers_leave_nothing_behind(void **state)
 				require(signal_point(syncobj, point) == 0);
 		/* Into its first points, mostly: starting takes longest. */
 		while (query(syncobj) == last)
-			;
+			sched_yield();
 		for (long spin = random() % 20000; spin > 0; spin--)
 			__asm__ volatile("" ::: "memory");
 		point = query(syncobj);
@@ -236,12 +312,37 @@ static void killed_signalers_leave_nothing_behind(void **state)
 		last = query(syncobj);
 		assert_true(last >= point);
 		assert_int_equal(syncobj_wait(&syncobj, &last, 1, 0, 0, 0, NULL), 0);
+		await_seen(seen, last);
 		last++;
 		assert_int_equal(signal_point(syncobj, last), 0);
 		assert_int_equal(query(syncobj), last);
 	}
 	assert_int_equal(signal_point(syncobj, UINT64_MAX), 0);
 	expect_success(follower);
+	munmap(seen, sizeof(*seen));
+	syncobj_unref(syncobj);
+}
+
+static void signal_counts_without_its_wake_up(void **state)
+{
+	struct syncobj *syncobj = make();
+	uint64_t *seen = make_seen();
+	pid_t follower = start_follower(syncobj, seen), pid;
+	int status;
+
+	await_sleeper(syncobj);
+	pid = start_child();
+	if (pid == 0) {
+		die_before_waking = true;
+		signal_point(syncobj, 1);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	await_seen(seen, 1);
+	assert_int_equal(signal_point(syncobj, UINT64_MAX), 0);
+	expect_success(follower);
+	munmap(seen, sizeof(*seen));
 	syncobj_unref(syncobj);
 }
 
@@ -249,6 +350,7 @@ static void killed_signalers_leave_nothing_behind(void **state)
 static void killed_waiters_leave_nothing_behind(void **state)
 {
 	struct syncobj *syncobj = make();
+	uint64_t *seen = make_seen();
 	pid_t follower;
 
 	for (int i = 0; i < 20; i++) {
@@ -261,25 +363,134 @@ static void killed_waiters_leave_nothing_behind(void **state)
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
 	}
-	follower = start_follower(syncobj);
+	follower = start_follower(syncobj, seen);
 	for (uint64_t point = 1; point < 1000; point++)
 		assert_int_equal(signal_point(syncobj, point), 0);
 	assert_int_equal(signal_point(syncobj, UINT64_MAX), 0);
 	expect_success(follower);
+	munmap(seen, sizeof(*seen));
 	syncobj_unref(syncobj);
 }
 
-/* ---- threads ------------------------------------------------------------ */
+/* ---- processes of threads ------------------------------------------------ */
 
-static struct syncobj *ring[THREADS];
-static uint64_t plain; /* what the objects order */
-static int failures;
+static struct syncobj *crowd[OBJECTS];
+static int failures; /* in threads, where nothing can be asserted */
 
 static void fail_if(bool what)
 {
 	if (what)
 		__atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
 }
+
+/* Where worker @number signals in @round. Points of an object grow with the rounds. */
+static struct syncobj *place(unsigned int round, unsigned int number)
+{
+	return crowd[(round * ALL + number % ALL) % OBJECTS];
+}
+
+static void wait_by_eventfd(struct syncobj *syncobj, uint64_t point)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	uint64_t value = 0;
+
+	fail_if(syncobj_eventfd(syncobj, point, fd, 0) != 0);
+	fail_if(read(fd, &value, sizeof(value)) != sizeof(value) || value != 1);
+	close(fd);
+}
+
+/* Signalling comes first, so that nobody waits in a circle. */
+static void *take_part(void *data)
+{
+	unsigned int number = (unsigned int)(size_t)data;
+
+	for (unsigned int round = 0; round < CROWD_ROUNDS; round++) {
+		unsigned int count = 1 + (round + number) % 8;
+		uint32_t flags = SYNCOBJ_WAIT_FOR_SUBMIT | (round % 3 ? SYNCOBJ_WAIT_ALL : 0);
+		struct syncobj *others[8];
+		uint64_t points[8];
+
+		for (unsigned int i = 0; i < count; i++) {
+			others[i] = place(round, number + 1 + i * 9);
+			points[i] = round + 1;
+		}
+		fail_if(signal_point(place(round, number), round + 1) != 0);
+		if ((round + number) % 16 == 0)
+			wait_by_eventfd(others[0], points[0]);
+		fail_if(syncobj_wait(others, points, count, INT64_MAX, flags, 0, NULL) != 0);
+		for (unsigned int i = 0; i < count && flags & SYNCOBJ_WAIT_ALL; i++)
+			fail_if(query(others[i]) < points[i]);
+	}
+	return NULL;
+}
+
+static int count_open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = -1; /* the directory's own */
+
+	if (!dir)
+		abort();
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* In a child. */
+static void run_workers(unsigned int first)
+{
+	int fds = count_open_fds();
+	pthread_t threads[WORKERS];
+
+	alarm(CROWD_SECONDS);
+	sleep_without_end = true;
+	require(syncobj_device_open("soft", &device) == 0);
+	for (size_t i = 0; i < OBJECTS; i++)
+		require(syncobj_import(device, syncobj_fd(crowd[i]), &crowd[i]) == 0);
+	for (size_t i = 0; i < WORKERS; i++)
+		require(pthread_create(&threads[i], NULL, take_part, (void *)(first + i)) == 0);
+	for (size_t i = 0; i < WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < OBJECTS; i++)
+		syncobj_unref(crowd[i]);
+	syncobj_device_unref(device);
+	require(count_open_fds() == fds);
+	_exit(failures != 0);
+}
+
+static void crowd_loses_no_wake_up(void **state)
+{
+	struct rlimit limit, more;
+	pid_t pids[PROCESSES];
+	int fds = count_open_fds();
+
+	/* A child has every object twice. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	more = limit;
+	more.rlim_cur = MIN(limit.rlim_max, 2 * OBJECTS + 200);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &more), 0);
+	for (size_t i = 0; i < OBJECTS; i++)
+		crowd[i] = make();
+	for (unsigned int i = 0; i < PROCESSES; i++) {
+		pids[i] = start_child();
+		if (pids[i] == 0)
+			run_workers(i * WORKERS);
+	}
+	for (unsigned int i = 0; i < PROCESSES; i++)
+		expect_success(pids[i]);
+	for (unsigned int number = 0; number < ALL; number++)
+		assert_int_equal(query(place(CROWD_ROUNDS - 1, number)), CROWD_ROUNDS);
+	for (size_t i = 0; i < OBJECTS; i++)
+		syncobj_unref(crowd[i]);
+	assert_int_equal(count_open_fds(), fds);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* ---- threads ------------------------------------------------------------ */
+
+static struct syncobj *ring[THREADS];
+static uint64_t plain; /* what the objects order */
 
 static void *pass_on(void *data)
 {
@@ -390,21 +601,15 @@ static void *do_wait(void *data)
 /* Returns when the wait has looked at all of its objects. */
 static void begin_wait(struct waiting *w, size_t count, uint32_t flags)
 {
-	struct soft_page *page;
-
 	*w = (struct waiting){.count = count, .flags = flags, .first = 999, .result = 1};
 	for (size_t i = 0; i < count; i++) {
 		w->objs[i] = make();
 		w->points[i] = 7;
 	}
-	page = mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, syncobj_fd(w->objs[0]), 0);
-	assert_true(page != MAP_FAILED);
 	if (flags & SYNCOBJ_WAIT_ALL)
 		assert_int_equal(signal_point(w->objs[0], 7), 0);
 	assert_int_equal(pthread_create(&w->thread, NULL, do_wait, w), 0);
-	while (!__atomic_load_n(&page->waiters, __ATOMIC_ACQUIRE))
-		sched_yield();
-	munmap(page, sizeof(*page));
+	await_sleeper(w->objs[0]);
 }
 
 static void end_wait(struct waiting *w)
@@ -582,7 +787,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(waits_for_another_process),
 		TEST(killed_signalers_leave_nothing_behind),
+		TEST(signal_counts_without_its_wake_up),
 		TEST(killed_waiters_leave_nothing_behind),
+		TEST(crowd_loses_no_wake_up),
 		TEST(child_may_register_eventfds),
 		TEST(ring_of_threads),
 		TEST(many_signalers_and_waiters),

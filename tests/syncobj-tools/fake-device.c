@@ -4,6 +4,8 @@
  * "SIGNALED SUBMITTED STATUS" of all of them, STATUS being that of a sync_file; points
  * above SUBMITTED have no fence, and with SUBMITTED 0 there is none at all unless STATUS
  * is 1. With FAKE_STATE there is a /dev/syncobj; without it objects are known only.
+ * FAKE_FIRST: the errno of the first wait. FAKE_DEADLINE: the first wait needs a deadline that is
+ * so many nanoseconds from now at most.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/sync_file.h>
@@ -92,6 +95,20 @@ static int look(uint64_t point)
 	return point <= state.signaled ? 1 : point <= state.submitted ? 0 : -1;
 }
 
+static int deadline_is_wrong(const struct syncobj_wait_args *args)
+{
+	const char *text = getenv("FAKE_DEADLINE");
+	struct timespec ts;
+	uint64_t now;
+
+	if (!text)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	return !(args->flags & SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE) || args->deadline_nsec < now ||
+	       args->deadline_nsec - now > strtoull(text, NULL, 10);
+}
+
 /* Nothing here changes, so there is nothing to wait for. */
 static int fake_wait(struct syncobj_wait_args *args)
 {
@@ -100,8 +117,15 @@ static int fake_wait(struct syncobj_wait_args *args)
 	uint32_t waits = args->flags &
 			 (SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT | SYNCOBJ_WAIT_FLAGS_WAIT_AVAILABLE);
 	int need = args->flags & SYNCOBJ_WAIT_FLAGS_WAIT_AVAILABLE ? 0 : 1;
+	static int calls;
 	uint32_t ready = 0;
 
+	if (!calls++) {
+		if (deadline_is_wrong(args))
+			return fail(ERANGE);
+		if (getenv("FAKE_FIRST"))
+			return fail(atoi(getenv("FAKE_FIRST")));
+	}
 	for (uint32_t i = 0; i < args->count; i++) {
 		int now = look(points ? points[i] : 0);
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The tools with syncobjs of the kernel that fake-device plays: fences that are pending or
 failed, which no tool can make, and machines without a device."""
+import errno
 import json
 import os
 import unittest
@@ -135,6 +136,31 @@ class WithDevice(Kernel):
                   err=["fd %d: the fence failed: Input/output error (EIO)" % self.fd])
         entry, = self.json(DONE, "%d:7" % self.fd, fds=[self.fd], tool="wait")["objects"]
         self.assertEqual((entry["ready"], entry["error"]), (True, "EIO"))
+
+    def test_wait_is_a_success_if_nothing_is_missing_when_it_is_looked_at(self):
+        self.fake("9 9 1", FAKE_FIRST=str(errno.ETIME))
+        self.ends(DONE, "-t0", "%d:7" % self.fd, fds=[self.fd], tool="wait")
+        self.ends(DONE, "-t0", "--any", "%d:10" % self.fd, "%d:7" % self.fd, fds=[self.fd],
+                  tool="wait", out="%d:7\n" % self.fd)
+        answer = self.json(DONE, "-t0", "%d:7" % self.fd, fds=[self.fd], tool="wait")
+        self.assertEqual(answer["result"], "signaled")
+        self.ends(TIMEOUT, "-t0", "%d:7" % self.fd, "%d:10" % self.fd, fds=[self.fd], tool="wait",
+                  err=["fd %d: point 10 is not submitted (signalled 9, submitted 9)" % self.fd])
+
+    def test_submitted_is_told_even_if_the_point_came_before_it_is_looked_at(self):
+        self.fake("3 9 0", FAKE_FIRST=str(errno.EINVAL))
+        self.ends(FAILED, "--submitted", "%d:7" % self.fd, fds=[self.fd], tool="wait",
+                  err=["a point was not submitted when the wait began, and is now"])
+
+    def test_deadline_is_handed_on_and_counts_from_now(self):
+        self.fake("9 9 1", FAKE_DEADLINE=str(3600 * 10 ** 9))
+        child = self.process(fds=[self.fd])
+        for whose in ((), ("--pid", child.pid)):
+            self.ends(DONE, "--deadline", "60m", *whose, "%d:3" % self.fd, fds=[self.fd],
+                      tool="wait")
+        for wrong in ((), ("--deadline", "61m")):
+            self.ends(FAILED, *wrong, "%d:3" % self.fd, fds=[self.fd], tool="wait",
+                      err=["cannot wait: Numerical result out of range"])
 
     def test_wait_for_objects_of_both_kinds(self):
         soft = self.soft_object()

@@ -158,6 +158,14 @@ class Missing(Query):
         self.ends(FAILED, child.pid,
                   err=["there is no process %d; pgrep finds processes by name" % child.pid])
 
+    def test_process_that_ended_and_is_in_proc_still_is_an_error(self):
+        child = self.process()
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        for operand in (child.pid, "%d:0" % child.pid):
+            self.ends(FAILED, operand,
+                      err=["there is no process %d; pgrep finds processes by name" % child.pid])
+
     def test_closed_descriptor_is_an_error(self):
         child = self.process()
         self.ends(FAILED, "%d:77" % child.pid,
@@ -235,6 +243,18 @@ class Watching(Query):
         watch.send_signal(signal.SIGTERM)
         self.assertEqual(watch.communicate(timeout=60)[1], "")
         self.assertEqual(watch.returncode, DONE)
+
+    def test_looks_leave_no_descriptors_open(self):
+        fds = self.create("", ":signaled", "")
+        child = self.process(fds=fds)
+        watch = self.start("--watch", "--json", "--interval", "60m", child.pid, os.getpid())
+        counts = []
+        for _ in range(4):
+            # Once it is printed the look is over; a window that changed brings the next one.
+            self.assertGreaterEqual(len(json.loads(watch.stdout.readline())["objects"]), 6)
+            counts.append(len(os.listdir("/proc/%d/fd" % watch.pid)))
+            watch.send_signal(signal.SIGWINCH)
+        self.assertEqual(counts, counts[:1] * 4)
 
     def test_reader_that_goes_away_ends_it(self):
         watch = self.start("--own", "--watch", "--interval", "1ms")

@@ -20,6 +20,11 @@ def limit(soft, hard):
 class Wait(ToolTest):
     tool = "wait"
 
+    def state(self, child):
+        """S once it sleeps, T while it is stopped."""
+        with open("/proc/%d/stat" % child.pid) as file:
+            return file.read().rpartition(")")[2].split()[0]
+
 
 class Options(CommonTests, Wait):
     def test_nothing_to_wait_for_is_refused(self):
@@ -148,10 +153,25 @@ class Waiting(Wait):
 
     def test_interrupt_ends_it(self):
         fd = self.object()
-        child = self.start(fd, fds=[fd])
+        # Who starts the test in the background may ignore it, which is inherited.
+        child = self.start(fd, fds=[fd],
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.until(lambda: self.state(child) == "S")
         child.send_signal(signal.SIGINT)
         self.assertEqual(child.communicate(timeout=60), ("", ""))
         self.assertEqual(child.returncode, -signal.SIGINT)
+
+    def test_wait_goes_on_after_it_was_stopped(self):
+        fd = self.object()
+        child = self.start("-t", "60m", "%d:7" % fd, fds=[fd])
+        self.until(lambda: self.state(child) == "S")
+        child.send_signal(signal.SIGSTOP)
+        self.until(lambda: self.state(child) == "T")
+        child.send_signal(signal.SIGCONT)
+        self.until(lambda: self.state(child) == "S")
+        self.signal("%d:7" % fd, fds=[fd])
+        self.assertEqual(child.communicate(timeout=60), ("", ""))
+        self.assertEqual(child.returncode, DONE)
 
     def test_more_objects_than_the_soft_limit_of_descriptors(self):
         fd = self.object(":signaled")
@@ -234,6 +254,12 @@ class OtherProcesses(Wait):
         self.child.wait()
         self.ends(FAILED, "--pid", self.pid, self.fd,
                   err=["there is no process %d; pgrep finds processes by name" % self.pid])
+
+    def test_process_that_ended_and_is_in_proc_still_is_told(self):
+        self.child.kill()
+        self.until(lambda: self.state(self.child) == "Z")
+        self.ends(FAILED, "--pid", self.pid, "%d:7" % self.fd,
+                  err=["process %d ended" % self.pid])
 
     def test_thread_is_told(self):
         started, end = threading.Event(), threading.Event()

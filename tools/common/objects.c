@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -120,6 +121,13 @@ int process_open(struct process *process, pid_t pid)
 	return 0;
 }
 
+bool process_ended(const struct process *process)
+{
+	struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, 0) == 1;
+}
+
 void process_close(struct process *process)
 {
 	if (process->pidfd >= 0)
@@ -178,6 +186,10 @@ static char *permission_problem(pid_t pid)
 		return format_text("process %d belongs to user %" PRId64 " and may not be looked "
 				   "into; run as that user or as root (CAP_SYS_PTRACE)",
 				   pid, user);
+	if (scope > 2)
+		return format_text("process %d may not be looked into: " PTRACE_SCOPE " is %d; "
+				   "nothing but a boot without that changes it",
+				   pid, scope);
 	if (scope > 0)
 		return format_text("process %d may not be looked into: " PTRACE_SCOPE " is %d; run "
 				   "as root (CAP_SYS_PTRACE), or write 0 there",

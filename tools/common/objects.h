@@ -51,6 +51,9 @@ struct process {
 int process_open(struct process *process, pid_t pid);
 void process_close(struct process *process);
 
+/* It has ended, even if its parent did not ask for its status yet and it is in /proc still. */
+bool process_ended(const struct process *process);
+
 /* A duplicate of its descriptor, O_CLOEXEC; or a negative errno as above, -EBADF if it is closed.
  */
 int process_get_fd(const struct process *process, int fd);

@@ -287,7 +287,9 @@ static int look_at_process(struct query *query, pid_t pid, int fd)
 	if (error == -ESRCH || error == -EINVAL || error == -ENOENT)
 		return error;
 	read_command(pid ? pid : getpid(), command, sizeof(command));
-	if (fd >= 0) {
+	if (process.pidfd >= 0 && process_ended(&process)) {
+		r = -ESRCH;
+	} else if (fd >= 0) {
 		r = look_at_fd(query, &process, error, command, fd);
 	} else {
 		for (size_t i = 0; i < n && r != -ENOMEM && r != -EACCES; i++)

@@ -332,27 +332,37 @@ static int look_at(struct wait *wait, size_t i, int result, struct look *look)
 	return 0;
 }
 
-/* @result as above. Return: 0 or a negative errno. */
-static int tell(struct wait *wait, int result)
+/*
+ * Print how @*result as above came about. What was missing when the time was over or the
+ * process ended may have come since. The wait is a success then, as nothing is left to be
+ * named. Return: 0 or a negative errno.
+ */
+static int tell(struct wait *wait, int *result)
 {
 	_cleanup_free_ struct look *looks = calloc(wait->n, sizeof(*looks));
+	bool submitted = true;
 	int r;
 
 	if (!looks)
 		return -ENOMEM;
 	for (size_t i = 0; i < wait->n; i++) {
-		r = look_at(wait, i, result, &looks[i]);
+		r = look_at(wait, i, *result, &looks[i]);
 		if (r < 0)
 			return r;
+		submitted = submitted && looks[i].ready != -EINVAL;
 	}
+	if ((*result == -ETIME || *result == -ESRCH) && enough(wait))
+		*result = 0;
 	if (wait->json) {
-		print_json(wait, looks, result);
+		print_json(wait, looks, *result);
 		return 0;
 	}
-	if (result == -ESRCH)
+	if (*result == -ESRCH)
 		tool_error("process %d ended", wait->process.pid);
+	if (*result == -EINVAL && submitted)
+		tool_error("a point was not submitted when the wait began, and is now");
 	for (size_t i = 0; i < wait->n; i++)
-		print_object(wait, i, &looks[i], result);
+		print_object(wait, i, &looks[i], *result);
 	return 0;
 }
 
@@ -490,7 +500,7 @@ static int run(struct wait *wait)
 	r = wait_for_points(wait);
 	told = r;
 	if (r == 0 || r == -ETIME || r == -ESRCH || (r == -EINVAL && wait->submitted))
-		told = tell(wait, r);
+		told = tell(wait, &r);
 	if (told == 0)
 		return r == 0 ? EXIT_FINE : r == -ETIME ? EXIT_TIMEOUT : EXIT_FAILED;
 	tool_error("cannot wait: %s%s", syncobj_strerror(told),

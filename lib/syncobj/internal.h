@@ -136,6 +136,7 @@ static inline void discard_numbers(uint32_t *numbers, const uint32_t stack[STACK
 
 /* Whether @fd is an object of the soft backend. */
 bool syncobj_soft_is(int fd);
-void syncobj_soft_cancel(struct syncobj_device *device, struct syncobj_registration *registration);
+/* Its device is still there. */
+void syncobj_soft_cancel(struct syncobj_registration *registration);
 
 #endif

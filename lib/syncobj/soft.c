@@ -589,7 +589,7 @@ static int soft_eventfd(struct syncobj *syncobj, uint64_t point, int eventfd, ui
 }
 
 /* After it the eventfd does not fire. */
-void syncobj_soft_cancel(struct syncobj_device *device, struct syncobj_registration *registration)
+void syncobj_soft_cancel(struct syncobj_registration *registration)
 {
 	struct soft_events *events;
 	bool listed;

@@ -15,6 +15,7 @@
  */
 struct syncobj_waiter {
 	struct syncobj *syncobj;
+	struct syncobj_device *device; /* of the registration; the object may be rebound */
 	uint64_t point;
 	uint32_t flags;
 	int epoll;
@@ -43,11 +44,18 @@ static int arm(const struct syncobj_waiter *waiter, struct syncobj *syncobj, uin
 static void disarm(struct syncobj_waiter *waiter)
 {
 	if (waiter->registration)
-		syncobj_soft_cancel(waiter->syncobj->device, waiter->registration);
+		syncobj_soft_cancel(waiter->registration);
 	/* A forked child may hold it open, so closing is not enough. */
 	epoll_ctl(waiter->epoll, EPOLL_CTL_DEL, waiter->eventfd, NULL);
 	close(waiter->eventfd);
 	syncobj_unref(waiter->syncobj);
+	syncobj_device_unref(waiter->device);
+}
+
+static void keep(struct syncobj_waiter *waiter, struct syncobj *syncobj)
+{
+	waiter->syncobj = syncobj_ref(syncobj);
+	waiter->device = syncobj_device_ref(syncobj->device);
 }
 
 SYNCOBJ_EXPORT int syncobj_waiter_new(struct syncobj *syncobj, uint64_t point, uint32_t flags,
@@ -69,7 +77,7 @@ SYNCOBJ_EXPORT int syncobj_waiter_new(struct syncobj *syncobj, uint64_t point, u
 	if (r < 0)
 		goto fail_close;
 	waiter->eventfd = r;
-	waiter->syncobj = syncobj_ref(syncobj);
+	keep(waiter, syncobj);
 	*ret_waiter = waiter;
 	return 0;
 
@@ -101,14 +109,14 @@ SYNCOBJ_EXPORT int syncobj_waiter_result(struct syncobj_waiter *waiter)
 SYNCOBJ_EXPORT int syncobj_waiter_rearm(struct syncobj_waiter *waiter, struct syncobj *syncobj,
 					uint64_t point)
 {
+	struct syncobj_waiter old = *waiter;
 	struct syncobj_registration *registration = NULL;
 	int r = arm(waiter, syncobj, point, &registration);
 
 	if (r < 0)
 		return r;
-	syncobj_ref(syncobj); /* before disarm(): it may be the same one */
-	disarm(waiter);
-	waiter->syncobj = syncobj;
+	keep(waiter, syncobj); /* before disarm(): it may be the same one */
+	disarm(&old);
 	waiter->point = point;
 	waiter->eventfd = r;
 	waiter->registration = registration;

@@ -219,7 +219,7 @@ static void child_may_register_eventfds(void **state)
 	assert_int_equal(device->ops->eventfd(syncobj, 0, before, 0, &registration), 0);
 	assert_int_equal(signal_point(syncobj, 0), 0);
 	assert_int_equal(read(before, &value, sizeof(value)), sizeof(value));
-	syncobj_soft_cancel(device, registration);
+	syncobj_soft_cancel(registration);
 	assert_int_equal(syncobj_eventfd(syncobj, 1, before, 0), 0);
 	pid = start_child();
 	if (pid == 0) {
@@ -713,7 +713,7 @@ static void *cancel_at_any_time(void *data)
 		uint64_t value = 0;
 
 		fail_if(device->ops->eventfd(syncobj, point, fd, 0, &registration) != 0);
-		syncobj_soft_cancel(device, registration);
+		syncobj_soft_cancel(registration);
 		fail_if(read(fd, &value, sizeof(value)) == sizeof(value) && value != 1);
 		fail_if(read(fd, &value, sizeof(value)) != -1);
 		close(fd);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -482,7 +483,7 @@ static void cancelled_eventfd_does_not_fire(void **state)
 
 	assert_int_equal(device->ops->eventfd(syncobj, 1, fd, 0, &registration), 0);
 	assert_non_null(registration);
-	syncobj_soft_cancel(device, registration);
+	syncobj_soft_cancel(registration);
 	assert_int_equal(device->ops->eventfd(syncobj, 1, last, 0, NULL), 0);
 	assert_int_equal(syncobj_signal(&syncobj, &(uint64_t){1}, 1), 0);
 	assert_int_equal(counter_of(last), 1);
@@ -501,10 +502,40 @@ static void fired_eventfd_may_be_cancelled(void **state)
 	assert_int_equal(device->ops->eventfd(syncobj, 1, fd, 0, &registration), 0);
 	assert_int_equal(syncobj_signal(&syncobj, &(uint64_t){1}, 1), 0);
 	assert_int_equal(counter_of(fd), 1);
-	syncobj_soft_cancel(device, registration);
-	syncobj_soft_cancel(device, NULL);
+	syncobj_soft_cancel(registration);
+	syncobj_soft_cancel(NULL);
 	close(fd);
 	syncobj_unref(syncobj);
+}
+
+/* The registration is the first device's, whatever the object belongs to by then. */
+static void waiter_outlives_the_device_its_object_was_rebound_from(void **state)
+{
+	struct syncobj_device *first, *second;
+	struct syncobj_waiter *waiter, *rearmed;
+	struct syncobj *syncobj;
+	unsigned int fds = count_fds();
+	struct pollfd pfd = {.events = POLLIN};
+
+	assert_int_equal(syncobj_device_open("soft", &first), 0);
+	assert_int_equal(syncobj_device_open("soft", &second), 0);
+	assert_int_equal(syncobj_create(first, 0, &syncobj), 0);
+	assert_int_equal(syncobj_waiter_new(syncobj, 1, 0, &waiter), 0);
+	assert_int_equal(syncobj_waiter_new(syncobj, 1, 0, &rearmed), 0);
+	assert_int_equal(syncobj_rebind(syncobj, second), 0);
+	syncobj_device_unref(first);
+
+	assert_int_equal(syncobj_waiter_rearm(rearmed, syncobj, 2), 0);
+	assert_int_equal(syncobj_signal(&syncobj, &(uint64_t){1}, 1), 0);
+	pfd.fd = syncobj_waiter_fd(waiter);
+	assert_int_equal(poll(&pfd, 1, 60000), 1);
+	assert_int_equal(syncobj_waiter_result(waiter), 0);
+	assert_int_equal(syncobj_waiter_result(rearmed), -EAGAIN);
+	syncobj_waiter_free(waiter);
+	syncobj_waiter_free(rearmed);
+	syncobj_unref(syncobj);
+	syncobj_device_unref(second);
+	assert_int_equal(count_fds(), fds);
 }
 
 /* More than futex_waitv() takes. */
@@ -639,6 +670,7 @@ int main(void)
 		TEST(eventfd_refuses_other_files),
 		TEST(cancelled_eventfd_does_not_fire),
 		TEST(fired_eventfd_may_be_cancelled),
+		TEST(waiter_outlives_the_device_its_object_was_rebound_from),
 		TEST(many_registrations),
 		TEST(device_gives_back_all_fds),
 		TEST(sync_file_of_an_unsubmitted_point),

@@ -172,6 +172,10 @@ static void wake(struct soft_page *page)
 			0);
 }
 
+/*
+ * Whoever replaces a state does this, and before: who made it may be slow or dead by then, and
+ * a waiter that sees the new state looks for the old one here.
+ */
 static void record(struct soft_page *page, union soft_state state)
 {
 	union soft_state *place = &page->history[generation_of(state) % SOFT_HISTORY];
@@ -207,9 +211,11 @@ static int change(struct soft_page *page, unsigned int kind, uint64_t seqno, boo
 			wake(page);
 			return 0;
 		}
+		/* A point that is added keeps ready what was ready. */
+		if (!add && kind_of(old) != SOFT_NONE)
+			record(page, old);
 		__tsan_release(&page->state);
 		if (compare_and_swap(&page->state, old.whole, new.whole) == old.whole) {
-			record(page, new);
 			wake(page);
 			return 0;
 		}

@@ -40,7 +40,7 @@ struct soft_page {
 	uint32_t waiters;
 	uint32_t unused;
 	union soft_state state;
-	/* The last states, each in the place of its generation; written after the change. */
+	/* States that were taken away, each in the place of its generation; written before that. */
 	union soft_state history[SOFT_HISTORY];
 };
 

@@ -10,11 +10,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "internal.h"
+#include "soft.h"
 
 #define SUBMIT SYNCOBJ_WAIT_FOR_SUBMIT
 #define AVAILABLE SYNCOBJ_WAIT_AVAILABLE
@@ -429,6 +431,28 @@ static void eventfd_sees_through_signal_and_reset(void **state)
 	syncobj_unref(syncobj);
 }
 
+/* As a signaller that is killed, or slow, right after its update leaves it. */
+static void eventfd_sees_a_signal_whose_signaler_did_no_more(void **state)
+{
+	struct syncobj *syncobj = make(0);
+	int fd = eventfd(0, EFD_CLOEXEC);
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct soft_page *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED,
+				      syncobj_fd(syncobj), 0);
+
+	assert_ptr_not_equal(page, MAP_FAILED);
+	assert_int_equal(syncobj_eventfd(syncobj, 5, fd, 0), 0);
+	__atomic_store_n(&page->state.seqno, 5, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->state.tag,
+			 (uint64_t)SOFT_TIMELINE << SOFT_KIND_SHIFT | (page->state.tag + 1),
+			 __ATOMIC_RELEASE);
+	assert_int_equal(syncobj_reset(&syncobj, 1), 0);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	munmap(page, sizeof(*page));
+	close(fd);
+	syncobj_unref(syncobj);
+}
+
 static void eventfd_outlives_the_object_here(void **state)
 {
 	struct syncobj *syncobj = make(0), *again;
@@ -665,6 +689,7 @@ int main(void)
 		TEST(eventfd_of_a_signaled_point_fires_at_once),
 		TEST(eventfd_fires_when_signaled),
 		TEST(eventfd_sees_through_signal_and_reset),
+		TEST(eventfd_sees_a_signal_whose_signaler_did_no_more),
 		TEST(eventfd_outlives_the_object_here),
 		TEST(eventfd_may_be_closed_and_full),
 		TEST(eventfd_refuses_other_files),

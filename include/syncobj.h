@@ -440,7 +440,7 @@ int syncobj_waiter_fd(const struct syncobj_waiter *waiter);
 /**
  * syncobj_waiter_result - ask whether the point is ready
  *
- * Return: 0 if the point is ready; -EAGAIN while it is not; -ENODEV if the device
+ * Return: 0 if the point is ready, or was; -EAGAIN while it is not; -ENODEV if the device
  * is gone: import the object on another and syncobj_waiter_rearm(). A fence that
  * failed counts as signalled: ask syncobj_status().
  */

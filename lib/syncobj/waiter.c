@@ -100,10 +100,10 @@ SYNCOBJ_EXPORT int syncobj_waiter_result(struct syncobj_waiter *waiter)
 
 	r = syncobj_wait(&waiter->syncobj, &waiter->point, 1, 0,
 			 waiter->flags ? waiter->flags : SYNCOBJ_WAIT_FOR_SUBMIT, 0, NULL);
-	if (r != -ETIME)
-		return r;
-	/* It was ready and has been reset since; the eventfd fires once only. */
-	return poll(&fired, 1, 0) == 1 ? 0 : -EAGAIN;
+	/* It may have been ready and reset since, or before the device went: that counts. */
+	if (r < 0 && poll(&fired, 1, 0) == 1)
+		return 0;
+	return r == -ETIME ? -EAGAIN : r;
 }
 
 SYNCOBJ_EXPORT int syncobj_waiter_rearm(struct syncobj_waiter *waiter, struct syncobj *syncobj,

@@ -83,6 +83,17 @@ static void a_device_that_is_gone_is_told(void **state)
 	syncobj_waiter_free(waiter);
 }
 
+static void a_point_that_was_ready_before_the_device_went_counts(void **state)
+{
+	int fd = registered(3, 0);
+
+	eventfd_write(fd, 1);
+	uapimock_fails(expect_wait(3, 0, SYNCOBJ_WAIT_FOR_SUBMIT), ENODEV);
+	assert_int_equal(syncobj_waiter_result(waiter), 0);
+	close(fd);
+	syncobj_waiter_free(waiter);
+}
+
 static void rearm_keeps_the_descriptor_in_an_epoll_set(void **state)
 {
 	struct epoll_event event = {.events = EPOLLIN}, got;
@@ -185,6 +196,7 @@ int main(void)
 		on_both(result_before_is_eagain),
 		on_both(a_point_that_was_ready_before_a_reset_counts),
 		on_both(a_device_that_is_gone_is_told),
+		on_both(a_point_that_was_ready_before_the_device_went_counts),
 		on_both(rearm_keeps_the_descriptor_in_an_epoll_set),
 		on_both(rearm_forgets_what_has_fired),
 		on_both(the_old_registration_does_not_count_after_rearm),

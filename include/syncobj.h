@@ -15,7 +15,9 @@
  *
  * Errors. Functions return 0, a non-negative result, or a negative errno, the
  * same for the same bad input whichever backend serves it: what /dev/syncobj
- * says. Out-parameters (ret_...) come last and are untouched on failure.
+ * says. Out-parameters (ret_...) come last and are untouched on failure. The soft
+ * backend has one more, -EIO from what changes an object: another process scribbles
+ * over its memory. The objects before it in the same call have been changed then.
  *
  * Time. Timeouts called timeout_nsec are absolute CLOCK_MONOTONIC nanoseconds;
  * 0 and the past poll, INT64_MAX is for ever. Those called relative_nsec count
@@ -299,7 +301,8 @@ int syncobj_transfer(struct syncobj *dst, uint64_t dst_point, struct syncobj *sr
  * @flags: 0 for signalled, SYNCOBJ_WAIT_AVAILABLE for available
  *
  * Adds 1 once. There is no way to take it back and no error: struct
- * syncobj_waiter has both.
+ * syncobj_waiter has both. A registration ends with the last descriptor of the
+ * object in any process; on the soft backend with @syncobj's device.
  *
  * Return: 0; -EINVAL for other flags or a descriptor that is no eventfd; -EBADF;
  * -EOPNOTSUPP without SYNCOBJ_FEATURE_EVENTFD; -ENOMEM; -ENODEV.

@@ -69,7 +69,12 @@ struct syncobj_array_args {
 
 /**
  * struct syncobj_transfer_args - put one object's point at another's
- * @flags: 0 or SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT
+ * @src_fd: file descriptor of the object to take the fence from
+ * @dst_fd: file descriptor of the object to put it into, may be the same one
+ * @src_point: point to take, or 0 for the whole fence
+ * @dst_point: point to add, or 0 to replace the fence
+ * @flags: 0 or SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT, to wait up to 5 seconds for
+ *	@src_point to be submitted
  * @pad: must be 0
  */
 struct syncobj_transfer_args {
@@ -83,6 +88,9 @@ struct syncobj_transfer_args {
 
 /**
  * struct syncobj_eventfd_args - count an eventfd up when a point is ready
+ * @syncobj_fd: file descriptor of the object
+ * @eventfd: file descriptor of the eventfd
+ * @point: point, or 0 for the whole fence; need not be submitted yet
  * @flags: 0 or SYNCOBJ_WAIT_FLAGS_WAIT_AVAILABLE
  * @pad: must be 0
  */
@@ -96,7 +104,9 @@ struct syncobj_eventfd_args {
 
 /**
  * struct syncobj_sync_file_args - export a point as a sync_file, or import one
+ * @syncobj_fd: file descriptor of the object
  * @sync_file_fd: out for export, in for import
+ * @point: point; 0 exports the whole fence, or replaces it
  */
 struct syncobj_sync_file_args {
 	__s32 syncobj_fd;

@@ -77,6 +77,7 @@ struct client {
 struct compositor {
 	struct source listener, signals;
 	int epoll, listener_fd, signal_fd;
+	int reserve_fd; /* given up to turn a client away when there are no more */
 	struct syncobj_device *device;
 	struct client *clients[MAX_CLIENTS];
 	unsigned int served, limit; /* clients */
@@ -381,6 +382,20 @@ static void client_ready(struct compositor *compositor, struct source *source)
 		close(fds[i]);
 }
 
+/* The connection would stay in the queue, and the listener readable, if nobody took it. */
+static void turn_away(struct compositor *compositor)
+{
+	int fd;
+
+	close(compositor->reserve_fd);
+	fd = accept4(compositor->listener_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		send_error(fd, ERROR_NO_RESOURCES, strerror(EMFILE));
+		close(fd);
+	}
+	compositor->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void new_client(struct compositor *compositor, struct source *source)
 {
 	struct client *client;
@@ -389,8 +404,11 @@ static void new_client(struct compositor *compositor, struct source *source)
 
 	(void)source;
 	fd = accept4(compositor->listener_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd == -1)
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE)
+			turn_away(compositor);
 		return;
+	}
 	while (i < MAX_CLIENTS && compositor->clients[i])
 		i++;
 	client = i < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
@@ -488,6 +506,7 @@ static int run(struct compositor *compositor, const char *path)
 	compositor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (compositor->epoll == -1 || compositor->signal_fd == -1)
 		return report("start", strerror(errno));
+	compositor->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r = compositor->listener_fd = listen_at(path);
 	if (r == -EADDRINUSE)
 		return report(path, "exists: another compositor is there, or remove it");
@@ -518,6 +537,8 @@ static void clean_up(struct compositor *compositor, const char *path)
 	for (size_t i = 0; i < MAX_CLIENTS; i++)
 		if (compositor->clients[i])
 			disconnect(compositor, compositor->clients[i]);
+	if (compositor->reserve_fd >= 0)
+		close(compositor->reserve_fd);
 	if (compositor->listener_fd >= 0) {
 		close(compositor->listener_fd);
 		unlink(path);
@@ -531,7 +552,10 @@ static void clean_up(struct compositor *compositor, const char *path)
 
 int main(int argc, char **argv)
 {
-	struct compositor compositor = {.epoll = -1, .listener_fd = -1, .signal_fd = -1};
+	struct compositor compositor = {.epoll = -1,
+					.listener_fd = -1,
+					.signal_fd = -1,
+					.reserve_fd = -1};
 	const char *name = NULL;
 	unsigned int before = count_fds(), after;
 	int opt, status, r;

@@ -813,8 +813,8 @@ static int soft_export_sync_file(struct syncobj *syncobj, uint64_t point)
 	if (udmabuf == -1)
 		return errno == EMFILE || errno == ENFILE ? -errno : -EOPNOTSUPP;
 	dmabuf = ioctl(udmabuf, UDMABUF_CREATE, &create);
-	if (dmabuf == -1)
-		return -errno;
+	if (dmabuf == -1) /* -EINVAL would say that the point is not submitted */
+		return errno == EINVAL ? -EOPNOTSUPP : -errno;
 	if (ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export) == -1)
 		return errno == ENOTTY ? -EOPNOTSUPP : -errno; /* before Linux 6.0 */
 	return move_fd(export.fd, 3);

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -240,6 +241,18 @@ class Compositor(unittest.TestCase):
             pass
         self.finish(self.client("late", "-f", "3"))
         self.surface("late")
+        self.stop()
+
+    def test_descriptors_run_out(self):
+        pid = self.compositor.pid
+        highest = max(int(fd) for fd in os.listdir("/proc/%d/fd" % pid))
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, limit[1]))
+        for _ in range(3):
+            self.expect_error(self.connect(), NO_RESOURCES)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+        self.finish(self.client("good", "-f", "5"))
+        self.assertEqual(self.surface("good")[0], 5)
         self.stop()
 
     def test_client_of_a_compositor_that_ends(self):

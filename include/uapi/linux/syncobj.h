@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * User interface of /dev/syncobj, DRM synchronisation objects as plain file
- * descriptors, version 1 as posted in May 2026. Written anew from the layouts;
- * 32-bit and 64-bit programs see the same structs.
+ * descriptors. 32-bit and 64-bit programs see the same structs.
  */
 #ifndef _UAPI_LINUX_SYNCOBJ_H_
 #define _UAPI_LINUX_SYNCOBJ_H_

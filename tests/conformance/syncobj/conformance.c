@@ -460,6 +460,7 @@ static void usage(FILE *out)
 		"Usage: syncobj-conformance [OPTION...] [CASE...]\n"
 		"Runs the cases whose names match the patterns, or all. Output is TAP.\n"
 		"  --device NAME         soft, device, drm, device:PATH, drm:PATH or PATH (soft)\n"
+		"  --backend NAME        the same\n"
 		"  --second-device NAME  for cases with two devices (the same, opened again)\n"
 		"  --list                print the names of the cases\n");
 }
@@ -468,6 +469,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"device", required_argument, NULL, 'd'},
+		{"backend", required_argument, NULL, 'd'},
 		{"second-device", required_argument, NULL, 's'},
 		{"list", no_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},

@@ -136,10 +136,10 @@ int dmabuf_end_access(struct dmabuf *buffer, uint32_t access);
 
 /**
  * dmabuf_set_name - name the buffer in /proc and debugfs
- * @buffer: the buffer; a memfd has a name for this process only
+ * @buffer: the buffer; nothing is done to a memfd, which keeps the name that it was made with
  * @name: cut to 31 bytes
  *
- * Return: 0; -EOPNOTSUPP before Linux 5.3; -ENOMEM.
+ * Return: 0; -EOPNOTSUPP if the kernel cannot name it; -ENOMEM.
  */
 int dmabuf_set_name(struct dmabuf *buffer, const char *name);
 
@@ -210,11 +210,14 @@ int dmabuf_send(int socket, struct dmabuf *const *buffers, size_t count, const v
  * @size: in: room; out: bytes
  *
  * Every descriptor that came is in a buffer or closed. The sizes of buffers are the
- * kernel's and not the sender's.
+ * kernel's and not the sender's. Nothing is taken from a socket that does not block
+ * before the whole message is there, so a slow sender keeps nobody waiting. A failed
+ * call may have written to @data.
  *
  * Return: 0; -ENODATA if the other side has closed; -EBADMSG for what is no such
- * message, after which a stream is of no more use; -EMSGSIZE if there is no room for
- * it, and it is lost; -EAGAIN if nothing came and the socket does not block; -EMFILE;
+ * message or has other descriptors in it than buffers, after which a stream is of no
+ * more use; -EMSGSIZE if there is no room for it, and it is lost; -EAGAIN if the socket
+ * does not block and no message is there, or has a timeout and it is over; -EMFILE;
  * -ENOMEM.
  */
 int dmabuf_receive(int socket, struct dmabuf **buffers, size_t *count, void *data, size_t *size);

@@ -62,7 +62,7 @@ class Install(unittest.TestCase):
         self.assertTrue(os.access(self.env["QDA_SOFTDSP"], os.X_OK), self.env["QDA_SOFTDSP"])
 
     def test_sonames(self):
-        for library in ("libqda", "libsyncobj"):
+        for library in ("libdmabuf", "libqda", "libsyncobj"):
             output = run("readelf", "-d", os.path.join(self.libdir, library + ".so"))
             self.assertIn("[%s.so.0]" % library, output)
 
@@ -78,7 +78,7 @@ class Install(unittest.TestCase):
 
     def test_only_public_headers_are_installed(self):
         include = os.path.join(self.root + PREFIX, "include")
-        self.assertEqual(sorted(os.listdir(include)), ["qda.h", "qda_skel.h", "syncobj.h", "uapimock.h"])
+        self.assertEqual(sorted(os.listdir(include)), ["dmabuf.h", "qda.h", "qda_skel.h", "syncobj.h", "uapimock.h"])
 
     def test_calculator_example(self):
         directory = self.make("calculator")

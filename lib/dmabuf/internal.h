@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What a buffer is, and what the parts of libdmabuf need of each other. */
+#ifndef DMABUF_INTERNAL_H
+#define DMABUF_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dmabuf.h>
+
+#include "common.h"
+
+#define DMABUF_EXPORT __attribute__((visibility("default")))
+
+struct dmabuf {
+	atomic_uint refs;
+	int fd;
+	bool memfd; /* no dma-buf */
+	uint64_t size;
+	pthread_mutex_t lock; /* of what follows */
+	unsigned int mapped;  /* times */
+	/* MAP_FAILED is not kept: NULL for what is not mapped. */
+	void *read_only;
+	void *writable;
+};
+
+/*
+ * A buffer of a new descriptor, which becomes the buffer's and is closed on failure.
+ * @size: bytes, which are known to be there
+ */
+int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer);
+
+/* The same for what came from elsewhere: -EINVAL if it is no dma-buf and no memfd. */
+int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer);
+
+static inline uint64_t page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Whether @access is one that calls take. */
+static inline bool valid_access(uint32_t access)
+{
+	return access && !(access & ~(DMABUF_READ | DMABUF_WRITE));
+}
+
+#endif

@@ -310,7 +310,7 @@ static char *field(char *text, const char *key)
 }
 
 /* The name comes last, may hold anything, and is cut off first so that no line in it counts. */
-static void parse_fdinfo(char *text, struct dmabuf_info *info)
+void dmabuf_parse_fdinfo(char *text, struct dmabuf_info *info)
 {
 	char *value = field(text, "name:\t");
 	size_t length;
@@ -363,7 +363,7 @@ DMABUF_EXPORT int dmabuf_info(int fd, struct dmabuf_info *ret_info)
 		info.size = (uint64_t)lseek(fd, 0, SEEK_END);
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 		read_text(path, text, sizeof(text));
-		parse_fdinfo(text, &info);
+		dmabuf_parse_fdinfo(text, &info);
 	} else {
 		return -EINVAL;
 	}

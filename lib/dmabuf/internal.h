@@ -21,8 +21,7 @@ struct dmabuf {
 	uint64_t size;
 	pthread_mutex_t lock; /* of what follows */
 	unsigned int mapped;  /* times */
-	/* MAP_FAILED is not kept: NULL for what is not mapped. */
-	void *read_only;
+	void *read_only;      /* or NULL */
 	void *writable;
 };
 
@@ -34,6 +33,9 @@ int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer);
 
 /* The same for what came from elsewhere: -EINVAL if it is no dma-buf and no memfd. */
 int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer);
+
+/* Fill name, references and exporter from what /proc/PID/fdinfo says of a dma-buf. */
+void dmabuf_parse_fdinfo(char *text, struct dmabuf_info *info);
 
 static inline uint64_t page_size(void)
 {

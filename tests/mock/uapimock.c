@@ -43,7 +43,7 @@ struct object {
 	uint64_t size;
 };
 
-enum op_kind { OP_IN, OP_IN_VIA, OP_OUT, OP_OUT_VIA, OP_OUT_FD, OP_CHECK };
+enum op_kind { OP_IN, OP_IN_VIA, OP_OUT, OP_OUT_VIA, OP_OUT_FD, OP_RETURN_FD, OP_CHECK };
 
 /* One refinement of an expected ioctl. */
 struct op {
@@ -530,15 +530,25 @@ EXPORT struct uapimock_ioctl *uapimock_check(struct uapimock_ioctl *expectation,
 	return expectation;
 }
 
-EXPORT int uapimock_out_fd(struct uapimock_ioctl *expectation, size_t offset)
+static int add_fd_op(struct uapimock_ioctl *e, enum op_kind kind, size_t offset)
 {
-	struct op *op = add_op(expectation, OP_OUT_FD, offset, NULL, 0);
+	struct op *op = add_op(e, kind, offset, NULL, 0);
 	int state = script_lock();
 
 	op->fd = fd_reserve();
 	op->data = object_of(op->fd);
 	script_unlock(state);
 	return op->fd;
+}
+
+EXPORT int uapimock_out_fd(struct uapimock_ioctl *expectation, size_t offset)
+{
+	return add_fd_op(expectation, OP_OUT_FD, offset);
+}
+
+EXPORT int uapimock_returns_fd(struct uapimock_ioctl *expectation)
+{
+	return add_fd_op(expectation, OP_RETURN_FD, 0);
 }
 
 EXPORT struct uapimock_ioctl *uapimock_returns(struct uapimock_ioctl *expectation, int value)
@@ -817,8 +827,9 @@ static void answer_version(const struct uapimock_ioctl *e, struct drm_version *v
 	copy_field(version->desc, &version->desc_len, "mock");
 }
 
-static void store_answer(const struct uapimock_ioctl *e, void *argument)
+static void store_answer(const struct uapimock_ioctl *e, void *argument, int *value)
 {
+	*value = e->value;
 	if (e->is_version && argument && !e->error)
 		answer_version(e, argument);
 	for (struct op *op = e->ops; op; op = op->next) {
@@ -826,11 +837,12 @@ static void store_answer(const struct uapimock_ioctl *e, void *argument)
 
 		if (op->kind == OP_IN || op->kind == OP_IN_VIA || op->kind == OP_CHECK)
 			continue;
-		memory = op_memory(op, argument);
+		memory =
+			op->kind == OP_RETURN_FD ? (unsigned char *)value : op_memory(op, argument);
 		if (!memory) {
 			record("call %u of the script: a NULL pointer where bytes are to be stored",
 			       e->number);
-		} else if (op->kind != OP_OUT_FD) {
+		} else if (op->kind != OP_OUT_FD && op->kind != OP_RETURN_FD) {
 			memcpy(memory, op->bytes, op->size);
 		} else if (!e->error) {
 			int fd = op->fd;
@@ -943,7 +955,7 @@ static int mock_ioctl(int fd, struct object *object, unsigned long request, void
 					    .object = object,
 					    .request = request};
 	struct uapimock_ioctl *e = NULL;
-	int state = script_lock(), error, value;
+	int state = script_lock(), error, value = 0;
 
 	if (!atomic_load(&fd_open[fd]))
 		record("ioctl on file descriptor %d before the script gave it out", fd);
@@ -962,10 +974,9 @@ static int mock_ioctl(int fd, struct object *object, unsigned long request, void
 		error = block(request, state);
 	pthread_mutex_lock(&lock);
 	if (!error) {
-		store_answer(e, argument);
+		store_answer(e, argument, &value);
 		error = e->error;
 	}
-	value = e->value;
 	busy_end();
 	script_unlock(state);
 	return error ? set_errno(error) : value;

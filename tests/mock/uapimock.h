@@ -118,6 +118,13 @@ struct uapimock_ioctl *uapimock_check(struct uapimock_ioctl *expectation,
  */
 int uapimock_out_fd(struct uapimock_ioctl *expectation, size_t offset);
 
+/**
+ * uapimock_returns_fd - ioctl() returns a new mock file descriptor
+ *
+ * Otherwise as uapimock_out_fd().
+ */
+int uapimock_returns_fd(struct uapimock_ioctl *expectation);
+
 /** uapimock_returns - ioctl() returns @value (0 or what the driver answers) instead of 0. */
 struct uapimock_ioctl *uapimock_returns(struct uapimock_ioctl *expectation, int value);
 

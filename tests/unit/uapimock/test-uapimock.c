@@ -207,6 +207,28 @@ static void test_out_fd_through_libdrm(void **state)
 	uapimock_end();
 }
 
+static void test_ioctl_that_returns_an_fd(void **state)
+{
+	struct uapimock_ioctl *e;
+	int fd, expected, got;
+
+	uapimock_begin();
+	fd = open_node();
+	e = uapimock_times(uapimock_expect_ioctl(fd, DRM_IOCTL_QDA_QUERY), 2);
+	expected = uapimock_returns_fd(e);
+	uapimock_fd_size(expected, 8192);
+	assert_int_equal(ioctl(fd, DRM_IOCTL_QDA_QUERY, NULL), expected);
+	got = ioctl(fd, DRM_IOCTL_QDA_QUERY, NULL);
+	assert_int_not_equal(got, expected);
+	assert_int_equal(lseek(got, 0, SEEK_END), 8192);
+	close(got);
+	close(expected);
+	uapimock_fails(uapimock_expect_ioctl(fd, DRM_IOCTL_QDA_QUERY), EMFILE);
+	assert_int_equal(ioctl(fd, DRM_IOCTL_QDA_QUERY, NULL), -1);
+	close(fd);
+	uapimock_end();
+}
+
 static void test_out_fd_again_is_a_duplicate(void **state)
 {
 	struct uapimock_ioctl *e;
@@ -909,6 +931,7 @@ int main(void)
 		cmocka_unit_test(test_memory_behind_a_pointer),
 		cmocka_unit_test(test_check_sees_and_changes_the_argument),
 		cmocka_unit_test(test_out_fd_through_libdrm),
+		cmocka_unit_test(test_ioctl_that_returns_an_fd),
 		cmocka_unit_test(test_out_fd_again_is_a_duplicate),
 		cmocka_unit_test(test_version_through_libdrm),
 		cmocka_unit_test(test_mmap_gives_zeroed_memory),

@@ -236,7 +236,7 @@ int dmabuf_receive(int socket, struct dmabuf **buffers, size_t *count, void *dat
 /** One heap of this machine; dmabuf_heap_list(). */
 struct dmabuf_heap_info {
 	const char *name;    /**< as dmabuf_heap_open() takes it */
-	const char *path;    /**< of the node */
+	const char *path;    /**< of the node; NULL for "memfd" */
 	const char *alias;   /**< name of the heap that a symbolic link leads to, or NULL */
 	uint32_t properties; /**< DMABUF_HEAP_* */
 	int error;           /**< 0, or the negative errno that opening it gave */
@@ -261,8 +261,8 @@ int dmabuf_heap_list(struct dmabuf_heap_info **ret_heaps, size_t *ret_count);
  * @ret_heap: the heap, with one reference
  *
  * Return: 0; -ENOENT if there is no such heap; -EACCES if one may not open it;
- * -ENODEV if @name is a path to something else; -EINVAL for NULL, "" and a name
- * with "..", -EMFILE, -ENOMEM.
+ * -ENODEV if @name is something else; -EINVAL for NULL, "", "." and ".."; -EMFILE;
+ * -ENOMEM.
  */
 int dmabuf_heap_open(const char *name, struct dmabuf_heap **ret_heap);
 
@@ -300,7 +300,7 @@ struct dmabuf_heap *dmabuf_heap_ref(struct dmabuf_heap *heap);
 /** dmabuf_heap_unref - drop a reference. NULL is accepted. Return: NULL. */
 struct dmabuf_heap *dmabuf_heap_unref(struct dmabuf_heap *heap);
 
-/** dmabuf_heap_name - name of the heap. Return: text, the heap's. */
+/** dmabuf_heap_name - name of the heap, that behind a symbolic link. Return: text, the heap's. */
 const char *dmabuf_heap_name(const struct dmabuf_heap *heap);
 
 /** dmabuf_heap_properties - what its memory is. Return: DMABUF_HEAP_*. */
@@ -309,15 +309,19 @@ uint32_t dmabuf_heap_properties(const struct dmabuf_heap *heap);
 /** How a heap can charge; dmabuf_heap_charging(). */
 #define DMABUF_CHARGING_PIDFD 0x1U  /**< the kernel charges the process of a pidfd */
 #define DMABUF_CHARGING_CGROUP 0x2U /**< the kernel charges the cgroup of a descriptor */
-#define DMABUF_CHARGING_CALLER 0x4U /**< the kernel charges who allocates (mem_accounting) */
+#define DMABUF_CHARGING_CALLER 0x4U /**< the kernel charges who allocates */
 
 /**
  * dmabuf_heap_charging - how the heap can charge
  * @heap: the heap
  * @ret_charging: DMABUF_CHARGING_*
  *
+ * The kernel charges who allocates if its parameter dma_heap.mem_accounting is on, and
+ * always for "udmabuf" and "memfd".
+ *
  * The first call tries, with an allocation of one page that a kernel without
- * charging makes and that is released at once; the answer is kept.
+ * charging makes, and one that is charged to the caller's own cgroup. Both are released
+ * at once; the answer is kept.
  *
  * Return: 0; -ENOMEM, -EMFILE, ... if it could not be tried, and then it is not kept.
  */
@@ -394,15 +398,22 @@ struct dmabuf_charge *dmabuf_charge_unref(struct dmabuf_charge *charge);
  * @flags: DMABUF_ALLOC_*
  * @ret_buffer: the buffer, with one reference
  *
- * To charge, this takes the first of these that can: the kernel; for this process, the
- * kernel's own accounting of who allocates; for others and with that accounting on,
- * a short-lived child in the target's cgroup that allocates there, which needs write
- * permission on its cgroup.procs. dmabuf_charged() says which it was.
+ * To charge, this takes the first of these that can: the kernel, told the target; for
+ * this process, the kernel's own accounting of who allocates; a short-lived child in the
+ * target's cgroup that allocates there and is charged in one of these two ways. The child
+ * needs write permission on the cgroup's cgroup.procs, and the memory controller in it.
+ * dmabuf_charged() says which it was.
  *
- * Return: 0; -EINVAL for @size 0 or other flags. With a charge target:
- * -ESRCH if it is gone; -EPERM if the kernel's policy forbids it; -EDQUOT if a limit
- * of its cgroup is in the way. In strict mode: -EOPNOTSUPP if there is no way to charge
- * it here, -EACCES if there is one and the caller may not. -ENOMEM; -EMFILE.
+ * The heaps "udmabuf" and "memfd" have memory of files, for which the kernel always
+ * charges who makes it. Without a target a memfd's pages are made, and charged, when they
+ * are touched.
+ *
+ * Return: 0; -EINVAL for @size 0 or other flags; -EOPNOTSUPP for DMABUF_ALLOC_READ_ONLY
+ * with "udmabuf"; -EFBIG for more than that takes (its parameter size_limit_mb); -ENOMEM;
+ * -EMFILE. With a charge target: -ESRCH if it is gone; -EPERM if the kernel's policy
+ * forbids it; -EDQUOT if a limit of its cgroup is in the way. In strict mode: -EOPNOTSUPP
+ * if there is no way to charge it here, -EACCES if there is one and the caller may not,
+ * -EAGAIN if there may be no more processes.
  */
 int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const char *name,
 		 struct dmabuf_charge *charge, uint32_t flags, struct dmabuf **ret_buffer);

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include "internal.h"
+#include "proc.h"
 
 /* ---- descriptors -------------------------------------------------------- */
 
@@ -30,7 +31,7 @@ static bool is_dmabuf(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == DMA_BUF_MAGIC;
 }
 
-static struct dmabuf *buffer_alloc(int fd, uint64_t size, bool memfd)
+struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd)
 {
 	struct dmabuf *buffer = calloc(1, sizeof(*buffer));
 
@@ -48,7 +49,7 @@ static struct dmabuf *buffer_alloc(int fd, uint64_t size, bool memfd)
 
 int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer)
 {
-	struct dmabuf *buffer = buffer_alloc(fd, size, fcntl(fd, F_GET_SEALS) != -1);
+	struct dmabuf *buffer = buffer_new(fd, size, fcntl(fd, F_GET_SEALS) != -1);
 
 	if (!buffer)
 		return -ENOMEM;
@@ -68,7 +69,7 @@ int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer)
 	}
 	if (!memfd)
 		size = (uint64_t)lseek(fd, 0, SEEK_END);
-	buffer = buffer_alloc(fd, size, memfd);
+	buffer = buffer_new(fd, size, memfd);
 	if (!buffer)
 		return -ENOMEM;
 	*ret_buffer = buffer;
@@ -132,6 +133,7 @@ DMABUF_EXPORT struct dmabuf *dmabuf_unref(struct dmabuf *buffer)
 		return NULL;
 	unmap_all(buffer);
 	close(buffer->fd);
+	dmabuf_charge_unref(buffer->charge);
 	pthread_mutex_destroy(&buffer->lock);
 	free(buffer);
 	return NULL;
@@ -280,39 +282,10 @@ DMABUF_EXPORT int dmabuf_import_sync_file(struct dmabuf *buffer, uint32_t access
 
 /* ---- what /proc says ---------------------------------------------------- */
 
-/* All of a small file; "" if there is none. */
-static void read_text(const char *path, char *text, size_t size)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t n;
-
-	while (fd >= 0 && used < size - 1) {
-		n = read(fd, text + used, size - 1 - used);
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
-	text[used] = '\0';
-}
-
-/* Where the line "@key:\t" of fdinfo goes on; NULL if there is none. */
-static char *field(char *text, const char *key)
-{
-	size_t length = strlen(key);
-
-	for (char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, length) == 0)
-			return line + length;
-	}
-	return NULL;
-}
-
 /* The name comes last, may hold anything, and is cut off first so that no line in it counts. */
 void dmabuf_parse_fdinfo(char *text, struct dmabuf_info *info)
 {
-	char *value = field(text, "name:\t");
+	char *value = proc_field(text, "name:\t");
 	size_t length;
 
 	if (value) {
@@ -322,10 +295,10 @@ void dmabuf_parse_fdinfo(char *text, struct dmabuf_info *info)
 		snprintf(info->name, sizeof(info->name), "%s", value);
 		*value = '\0';
 	}
-	value = field(text, "count:\t");
+	value = proc_field(text, "count:\t");
 	if (value)
 		info->references = strtoull(value, NULL, 10);
-	value = field(text, "exp_name:\t");
+	value = proc_field(text, "exp_name:\t");
 	if (value)
 		snprintf(info->exporter, sizeof(info->exporter), "%.*s", (int)strcspn(value, "\n"),
 			 value);
@@ -362,7 +335,7 @@ DMABUF_EXPORT int dmabuf_info(int fd, struct dmabuf_info *ret_info)
 	} else if (is_dmabuf(fd)) {
 		info.size = (uint64_t)lseek(fd, 0, SEEK_END);
 		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-		read_text(path, text, sizeof(text));
+		proc_read(AT_FDCWD, path, text, sizeof(text));
 		dmabuf_parse_fdinfo(text, &info);
 	} else {
 		return -EINVAL;

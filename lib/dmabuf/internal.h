@@ -19,6 +19,11 @@ struct dmabuf {
 	int fd;
 	bool memfd; /* no dma-buf */
 	uint64_t size;
+	enum dmabuf_charged charged;
+	/* Of a pool: which, the target whose data is in it or NULL, and how it was opened. */
+	uint64_t pool;
+	struct dmabuf_charge *charge;
+	bool read_only_fd;
 	pthread_mutex_t lock; /* of what follows */
 	unsigned int mapped;  /* times */
 	void *read_only;      /* or NULL */
@@ -30,6 +35,9 @@ struct dmabuf {
  * @size: bytes, which are known to be there
  */
 int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer);
+
+/* The same for what is known to be a memfd or a dma-buf; NULL without memory. */
+struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd);
 
 /* The same for what came from elsewhere: -EINVAL if it is no dma-buf and no memfd. */
 int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/sysinfo.h>
 
 #include "cgroup.h"
 #include "heap.h"
@@ -45,15 +46,26 @@ static int memfd_open(const char *name)
 	return fd == -1 ? -errno : fd;
 }
 
+/* More than half of all memory, which the kernel's heaps do not give either. */
+static bool is_too_much(uint64_t size)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) == 0 && size / info.mem_unit > info.totalram / 2;
+}
+
 /* What has one size for good. */
 static int sealed_memfd(const struct allocation *a, int seals)
 {
-	int fd = memfd_open(a->name), r = 0;
+	int fd, r = 0;
 
+	if (is_too_much(a->size))
+		return -ENOMEM;
+	fd = memfd_open(a->name);
 	if (fd < 0)
 		return fd;
 	if (ftruncate(fd, (off_t)a->size) == -1)
-		r = errno == EFBIG || errno == EINVAL ? -ENOMEM : -errno;
+		r = -errno;
 	while (r == 0 && a->populate && fallocate(fd, 0, 0, (off_t)a->size) == -1)
 		if (errno != EINTR)
 			r = errno == ENOSPC ? -ENOMEM : -errno;

@@ -69,13 +69,28 @@ static uint32_t classify(const char *name)
 	return properties ? properties : DMABUF_HEAP_UNKNOWN;
 }
 
-/* The name that the kernel gave to what @path leads to. */
+/*
+ * The name that the kernel gave to a heap: that of what a symbolic link leads to, if it is in
+ * the same directory.
+ */
 static char *kernel_name(const char *path)
 {
-	_cleanup_free_ char *real = realpath(path, NULL);
-	const char *slash = strrchr(real ? real : path, '/');
+	const char *name = strrchr(path, '/') + 1;
+	_cleanup_free_ char *directory = strndup(path, (size_t)(name - path));
+	_cleanup_free_ char *real_directory = NULL, *real = NULL;
+	size_t length;
 
-	return strdup(slash + 1);
+	if (!directory)
+		return NULL;
+	real_directory = realpath(directory, NULL);
+	real = realpath(path, NULL);
+	if (real && real_directory) {
+		length = strlen(real_directory);
+		if (strncmp(real, real_directory, length) == 0 && real[length] == '/' &&
+		    !strchr(real + length + 1, '/'))
+			name = real + length + 1;
+	}
+	return strdup(name);
 }
 
 /* ---- nodes -------------------------------------------------------------- */
@@ -383,16 +398,15 @@ static struct dmabuf_heap_info *list_grow(struct list *list)
 	return heaps;
 }
 
-/* The heap that @name of the directory leads to, if it is a symbolic link to one there. */
+/* What it is, and the other heap of the directory that it leads to if it is a symbolic link. */
 static int add_alias(struct list *list, struct dmabuf_heap_info *info)
 {
 	_cleanup_free_ char *target = kernel_name(info->path);
-	struct stat st;
 
 	if (!target)
 		return -ENOMEM;
 	info->properties = classify(target);
-	if (lstat(info->path, &st) == -1 || !S_ISLNK(st.st_mode))
+	if (strcmp(target, info->name) == 0)
 		return 0;
 	info->alias = list_text(list, target);
 	return info->alias ? 0 : -ENOMEM;

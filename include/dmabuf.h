@@ -719,8 +719,12 @@ int dmabuf_leases_dispatch(struct dmabuf_leases *leases,
  *
  * The first dmabuf_guard_init() installs a handler of SIGBUS for the process. Faults
  * anywhere but in these functions go to the handler that was there before, with its
- * flags and mask, or end the process as they did. An application that installs
- * its own handler later calls dmabuf_guard_handle() first in it.
+ * flags and mask, or end the process as they did. That handler may use guarded access
+ * too: SIGBUS is not blocked while it runs, but a fault of its own ends the process
+ * unless it has SA_NODEFER. An application that installs its own handler later calls
+ * dmabuf_guard_handle() first in it.
+ *
+ * A thread that blocks SIGBUS has no guarded access: the kernel ends the process.
  */
 
 /**

@@ -497,7 +497,7 @@ void dmabuf_pool_stats(struct dmabuf_pool *pool, struct dmabuf_pool_stats *ret_s
 
 /** What a device can do; dmabuf_vfio_features(). */
 #define DMABUF_VFIO_EXPORT 0x1U        /**< dmabuf_vfio_export() */
-#define DMABUF_VFIO_MMAP 0x2U          /**< what was exported can be mapped */
+#define DMABUF_VFIO_MMAP 0x2U          /**< what was exported can be mapped, for sure */
 #define DMABUF_VFIO_REVOKE 0x4U        /**< dmabuf_vfio_revoke() */
 #define DMABUF_VFIO_WRITE_COMBINE 0x8U /**< DMABUF_VFIO_ATTR_WC */
 #define DMABUF_VFIO_RESET 0x10U        /**< dmabuf_vfio_reset() */
@@ -510,17 +510,24 @@ void dmabuf_pool_stats(struct dmabuf_pool *pool, struct dmabuf_pool_stats *ret_s
  * @ret_device: the device, with one reference
  *
  * An address takes the device's own node and iommufd where the kernel has both, else its group
- * and a type 1 container. The device is not taken from another driver.
+ * and a type 1 container. Nothing is mapped for the device's DMA. The device is not taken from
+ * another driver. It is looked up in /sys, or the environment's DMABUF_SYSFS (not with raised
+ * privileges).
  *
  * What a soft device exports is memory of its own for each buffer: mappings, other processes and
- * revoking are real, but two buffers of the same range do not show the same bytes.
+ * revoking are real, but two buffers of the same range do not show the same bytes. The device
+ * keeps a descriptor of each until it is revoked. Its buffers end with dmabuf_vfio_unref(), but
+ * not with a process that just exits.
  *
  * Nothing is exported to find out the features, and no feature is taken for another one that has
- * its number on another kernel.
+ * its number on another kernel. Whether exports can be mapped is not to be asked without one: it
+ * is taken for granted where the kernel can revoke, as both came together. Where it cannot,
+ * dmabuf_map() tells.
  *
  * Return: 0; -EINVAL for a malformed name; -ENODEV if there is no such device; -ENOTCONN if it
  * has no VFIO driver; -EBUSY if somebody else has it, or its group is not viable; -EACCES;
- * -EOPNOTSUPP if the kernel has neither way; -EMFILE; -ENOMEM.
+ * -EPERM if the machine cannot keep the device's interrupts apart and VFIO was not told to
+ * allow that; -EOPNOTSUPP if the kernel has neither way; -EMFILE; -ENOMEM.
  */
 int dmabuf_vfio_open(const char *name, struct dmabuf_vfio **ret_device);
 
@@ -633,7 +640,7 @@ int dmabuf_vfio_revoke(struct dmabuf_vfio *device, struct dmabuf *buffer);
 
 /** What is asked for; dmabuf_lease_grant(). */
 struct dmabuf_lease_request {
-	uint64_t offset;  /**< bytes from the begin of the BAR, or DMABUF_LEASE_ANYWHERE */
+	uint64_t offset;  /**< bytes from the begin of the BAR; DMABUF_LEASE_ANYWHERE: nobody's */
 	uint64_t length;  /**< bytes */
 	uint32_t attr;    /**< DMABUF_VFIO_ATTR_* */
 	uint32_t flags;   /**< DMABUF_VFIO_READ_ONLY, DMABUF_LEASE_SHARED */
@@ -692,11 +699,14 @@ void dmabuf_lease_range(const struct dmabuf_lease *lease, struct dmabuf_range *r
  * dmabuf_lease_revoke - end a lease
  * @lease: the lease, which is gone when this returns 0
  *
+ * A buffer that was revoked before is no error.
+ *
  * Return: 0; or as dmabuf_vfio_revoke(), and the range stays taken.
  */
 int dmabuf_lease_revoke(struct dmabuf_lease *lease);
 
-/** dmabuf_leases_fd - get what an event loop watches for input, for clients that end. */
+/** dmabuf_leases_fd - what an event loop watches for input, for clients that end. Return: it, the
+ * account's. */
 int dmabuf_leases_fd(const struct dmabuf_leases *leases);
 
 /**
@@ -704,6 +714,9 @@ int dmabuf_leases_fd(const struct dmabuf_leases *leases);
  * @leases: the account
  * @ended: called for each before it is gone, or NULL
  * @data: passed on
+ *
+ * @ended may end other leases, not this one. A lease that cannot be revoked stays, and is not
+ * tried here again.
  *
  * Return: how many; or the first error of revoking, after having tried all.
  */

@@ -757,16 +757,28 @@ int dmabuf_guard_init(void);
  */
 int dmabuf_guard_handle(int signal, void *info, void *context);
 
-/** dmabuf_guard_read8 - read 1 byte, and so on. Return: 0, or -ENODEV. */
+/** dmabuf_guard_read8 - read 1 byte at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_read8(const volatile void *address, uint8_t *ret_value);
+
+/** dmabuf_guard_read16 - read 2 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_read16(const volatile void *address, uint16_t *ret_value);
+
+/** dmabuf_guard_read32 - read 4 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_read32(const volatile void *address, uint32_t *ret_value);
+
+/** dmabuf_guard_read64 - read 8 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_read64(const volatile void *address, uint64_t *ret_value);
 
-/** dmabuf_guard_write8 - write 1 byte, and so on. Return: 0, or -ENODEV. */
+/** dmabuf_guard_write8 - write 1 byte at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_write8(volatile void *address, uint8_t value);
+
+/** dmabuf_guard_write16 - write 2 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_write16(volatile void *address, uint16_t value);
+
+/** dmabuf_guard_write32 - write 4 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_write32(volatile void *address, uint32_t value);
+
+/** dmabuf_guard_write64 - write 8 bytes at an address aligned to that. Return: 0; -ENODEV. */
 int dmabuf_guard_write64(volatile void *address, uint64_t value);
 
 /**

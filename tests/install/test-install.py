@@ -112,6 +112,11 @@ class Install(unittest.TestCase):
             self.assertIn("name: 7 frames", compositor.communicate(timeout=100)[0])
         self.assertEqual(compositor.returncode, 0)
 
+    def test_vfio_frames_example(self):
+        directory = self.make("vfio-frames")
+        self.assertIn("client 0: its frame is gone\nclient 1: its register is 6\n",
+                      run(os.path.join(directory, "vfio-frames"), "soft:1M", env=self.env))
+
     def test_cxx_program(self):
         program = os.path.join(self.temporary.name, "program")
         flags = run("pkg-config", "--cflags", "--libs", "libqda", env=self.env).split()

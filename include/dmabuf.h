@@ -410,7 +410,7 @@ struct dmabuf_charge *dmabuf_charge_unref(struct dmabuf_charge *charge);
  *
  * Return: 0; -EINVAL for @size 0 or other flags; -EOPNOTSUPP for DMABUF_ALLOC_READ_ONLY
  * with "udmabuf"; -EFBIG for more than that takes (its parameter size_limit_mb); -ENOMEM,
- * also for more than half of the machine's memory; -EMFILE. With a charge target: -ESRCH if it is
+ * also for more than the machine has; -EMFILE. With a charge target: -ESRCH if it is
  * gone; -EPERM if the kernel's policy forbids it; -EDQUOT if a limit of its cgroup is in the way.
  * In strict mode: -EOPNOTSUPP if there is no way to charge it here, -EACCES if there is one and the
  * caller may not, -EAGAIN if there may be no more processes.

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/sysinfo.h>
 
 #include "cgroup.h"
 #include "heap.h"
@@ -46,22 +45,11 @@ static int memfd_open(const char *name)
 	return fd == -1 ? -errno : fd;
 }
 
-/* More than half of all memory, which the kernel's heaps do not give either. */
-static bool is_too_much(uint64_t size)
-{
-	struct sysinfo info;
-
-	return sysinfo(&info) == 0 && size / info.mem_unit > info.totalram / 2;
-}
-
 /* What has one size for good. */
 static int sealed_memfd(const struct allocation *a, int seals)
 {
-	int fd, r = 0;
+	int fd = memfd_open(a->name), r = 0;
 
-	if (is_too_much(a->size))
-		return -ENOMEM;
-	fd = memfd_open(a->name);
 	if (fd < 0)
 		return fd;
 	if (ftruncate(fd, (off_t)a->size) == -1)
@@ -383,6 +371,8 @@ DMABUF_EXPORT int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const ch
 
 	if (attempt.allocation.size == 0 || flags & ~(DMABUF_ALLOC_STRICT | DMABUF_ALLOC_READ_ONLY))
 		return -EINVAL;
+	if (attempt.allocation.size > heap->max_size)
+		return -ENOMEM;
 	if (heap->kind == HEAP_UDMABUF && flags & DMABUF_ALLOC_READ_ONLY)
 		return -EOPNOTSUPP;
 	if (charge) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 
 #include "proc.h"
@@ -174,6 +175,20 @@ static bool accounts(void)
 	return text[0] == 'Y';
 }
 
+/*
+ * Bytes of all memory, for heaps that have no memory set aside: to ask these for more does not
+ * fail, but first ends other processes.
+ */
+static uint64_t max_size(uint32_t properties)
+{
+	struct sysinfo info;
+
+	if (!(properties & (DMABUF_HEAP_SYSTEM | DMABUF_HEAP_UNCACHED | DMABUF_HEAP_CC_SHARED)) ||
+	    sysinfo(&info) == -1)
+		return UINT64_MAX;
+	return (uint64_t)info.totalram * info.mem_unit;
+}
+
 /* ---- heaps -------------------------------------------------------------- */
 
 static int heap_new(const struct node *node, int fd, struct dmabuf_heap **ret_heap)
@@ -201,6 +216,7 @@ static int heap_new(const struct node *node, int fd, struct dmabuf_heap **ret_he
 		if (node->kind == HEAP_MEMFD)
 			heap->properties |= DMABUF_HEAP_NO_DEVICE;
 	}
+	heap->max_size = max_size(heap->properties);
 	*ret_heap = heap;
 	return 0;
 }

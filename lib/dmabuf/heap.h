@@ -20,6 +20,7 @@ struct dmabuf_heap {
 	int fd; /* the node's, or -1 */
 	char *name;
 	uint32_t properties;
+	uint64_t max_size;    /* what is larger is not asked for */
 	bool accounting;      /* the kernel charges allocations to who makes them */
 	pthread_mutex_t lock; /* one thread finds out the charging */
 	atomic_uint charging; /* DMABUF_CHARGING_*, CHARGING_KNOWN */

@@ -190,6 +190,27 @@ static void bad_arguments_are_refused_before_the_kernel(void **state)
 	assert_null(buffer);
 }
 
+/* The system heap would end other processes before it fails. */
+static void more_than_the_machine_has_is_enomem_without_an_ioctl(void **state)
+{
+	struct dmabuf *buffer = NULL;
+
+	assert_int_equal(dmabuf_alloc(fx.heap, UINT64_C(1) << 50, NULL, NULL, 0, &buffer), -ENOMEM);
+	assert_null(buffer);
+}
+
+/* What was set aside for a heap is none of the memory that the system counts. */
+static void memory_that_was_set_aside_has_no_such_limit(void **state)
+{
+	struct dmabuf *buffer;
+
+	dmabuf_heap_unref(fx.heap);
+	assert_int_equal(open_heap("carveout"), 0);
+	expect_name(give_buffer(expect_plain(UINT64_C(1) << 50, RDWR_CLOEXEC)), "carveout");
+	assert_int_equal(dmabuf_alloc(fx.heap, UINT64_C(1) << 50, NULL, NULL, 0, &buffer), 0);
+	dmabuf_unref(buffer);
+}
+
 static void read_only_is_a_flag_of_the_descriptor(void **state)
 {
 	struct dmabuf *buffer;
@@ -760,6 +781,8 @@ int main(void)
 		with_heap(allocation_that_charges_nobody_sends_24_bytes),
 		with_heap(size_is_rounded_up_to_pages),
 		with_heap(bad_arguments_are_refused_before_the_kernel),
+		with_heap(more_than_the_machine_has_is_enomem_without_an_ioctl),
+		with_heap(memory_that_was_set_aside_has_no_such_limit),
 		with_heap(read_only_is_a_flag_of_the_descriptor),
 		with_heap(name_that_cannot_be_set_is_no_error),
 		with_heap(errors_of_the_heap_are_told),

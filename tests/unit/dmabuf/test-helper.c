@@ -136,10 +136,10 @@ static void signal_mask_is_as_before(void **state)
 
 static void error_of_the_child_is_told(void **state)
 {
-	struct allocation huge = plain;
+	struct allocation impossible = plain;
 
-	huge.size = UINT64_C(1) << 62;
-	assert_int_equal(run_helper(&huge), -ENOMEM);
+	impossible.size = UINT64_C(1) << 63;
+	assert_int_equal(run_helper(&impossible), -EINVAL);
 	assert_no_child();
 }
 

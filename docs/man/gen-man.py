@@ -9,11 +9,11 @@ import sys
 # A comment of kernel-doc's kind, and the declaration that follows it.
 ITEM = re.compile(r"^/\*\*(?P<comment>(?:(?!\*/)[\s\S])*)\*/\n(?P<code>(?:(?!/\*).+\n)+)", re.M)
 TOPIC = re.compile(r"^/\* -{3,} (.*?) -{3,} \*/$", re.M)
-FUNCTION = re.compile(r"^(?!typedef|struct \w+ \{|enum|#)[^(;]*?\b(\w+)\([^;]*\);$", re.S)
+FUNCTION = re.compile(r"^(?!typedef|struct \w+ \{|enum (?:\w+ )?\{|#)[^(;]*?\b(\w+)\([^;]*\);$", re.S)
 TYPE = re.compile(r"^(?:struct|enum) (\w+) \{")
 MACRO = re.compile(r"^#define (\w+)", re.M)
 GUARD = re.compile(r"^#(?:ifndef|endif).*\n?", re.M)
-CALL = re.compile(r"\b((?:qda|syncobj)_\w+)\(\)")
+CALL = re.compile(r"\b((?:dmabuf|qda|syncobj)_\w+)\(\)")
 
 
 class Item:

@@ -69,7 +69,8 @@ class Install(unittest.TestCase):
     @unittest.skipUnless(shutil.which("scdoc"), "scdoc is not installed")
     def test_every_function_has_an_installed_page(self):
         pages = set(os.listdir(os.path.join(self.root + MANDIR, "man3")))
-        for library, function in (("libqda", "qda_invoke"), ("libsyncobj", "syncobj_wait")):
+        for library, function in (("libdmabuf", "dmabuf_alloc"), ("libqda", "qda_invoke"),
+                                  ("libsyncobj", "syncobj_wait")):
             symbols = run("nm", "-D", "--defined-only",
                           os.path.join(self.libdir, library + ".so"))
             functions = re.findall(r" T (\w+)@", symbols)
@@ -78,7 +79,8 @@ class Install(unittest.TestCase):
 
     def test_only_public_headers_are_installed(self):
         include = os.path.join(self.root + PREFIX, "include")
-        self.assertEqual(sorted(os.listdir(include)), ["dmabuf.h", "qda.h", "qda_skel.h", "syncobj.h", "uapimock.h"])
+        self.assertEqual(sorted(os.listdir(include)), ["dmabuf.h", "qda.h", "qda_skel.h", "syncobj.h",
+                                                       "uapimock.h"])
 
     def test_calculator_example(self):
         directory = self.make("calculator")

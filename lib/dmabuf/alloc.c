@@ -7,32 +7,42 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 
-#include "cgroup.h"
 #include "heap.h"
 #include "uapi.h"
 
 /* ---- one allocation; async-signal-safe ---------------------------------- */
 
-static int node_alloc(const struct allocation *a)
+/* With the 32 bytes of which kernels without charging ignore the end. */
+static int node_alloc_charged(const struct allocation *a, int charge)
 {
-	struct heap_charged_args args = {.len = a->size, .fd_flags = a->fd_flags};
-	unsigned long request = DMA_HEAP_IOCTL_ALLOC; /* the first 24 bytes */
-	int self = -1, r;
+	struct heap_charged_args args = {
+		.len = a->size,
+		.fd_flags = a->fd_flags,
+		.charge_pid_fd = (uint32_t)charge,
+	};
+	int r = ioctl_restart(a->heap, HEAP_IOCTL_ALLOC_CHARGED, &args);
 
-	if (a->charge)
-		args.charge_pid_fd = (uint32_t)a->charge;
-	if (a->charge_caller) {
-		self = pidfd_open(getpid(), 0);
-		self = self == -1 ? -errno : move_fd(self, 1);
-		if (self < 0)
-			return self;
-		args.charge_pid_fd = (uint32_t)self;
-	}
-	if (args.charge_pid_fd)
-		request = HEAP_IOCTL_ALLOC_CHARGED;
-	r = ioctl_restart(a->heap, request, &args);
-	if (self >= 0)
-		close(self);
+	return r < 0 ? r : (int)args.fd;
+}
+
+static RARE int node_alloc_charging_self(const struct allocation *a)
+{
+	int self = pidfd_open(getpid(), 0), fd;
+
+	self = self == -1 ? -errno : move_fd(self, 1);
+	if (self < 0)
+		return self;
+	fd = node_alloc_charged(a, self);
+	close(self);
+	return fd;
+}
+
+static inline int node_alloc(const struct allocation *a)
+{
+	struct dma_heap_allocation_data args = {.len = a->size, .fd_flags = a->fd_flags};
+	int r;
+
+	r = ioctl_restart(a->heap, DMA_HEAP_IOCTL_ALLOC, &args);
 	return r < 0 ? r : (int)args.fd;
 }
 
@@ -79,7 +89,7 @@ static int reopen_read_only(int fd)
 	return read_only;
 }
 
-static int memfd_alloc(const struct allocation *a)
+static RARE int memfd_alloc(const struct allocation *a)
 {
 	int fd = sealed_memfd(a, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 
@@ -88,7 +98,7 @@ static int memfd_alloc(const struct allocation *a)
 	return reopen_read_only(fd);
 }
 
-static int udmabuf_alloc(const struct allocation *a)
+static RARE int udmabuf_alloc(const struct allocation *a)
 {
 	struct udmabuf_create args = {.flags = UDMABUF_FLAGS_CLOEXEC, .size = a->size};
 	int memfd = sealed_memfd(a, F_SEAL_SHRINK), r;
@@ -104,14 +114,9 @@ static int udmabuf_alloc(const struct allocation *a)
 
 int allocation_run(const struct allocation *a)
 {
-	switch (a->kind) {
-	case HEAP_NODE:
-		return node_alloc(a);
-	case HEAP_UDMABUF:
-		return udmabuf_alloc(a);
-	default:
-		return memfd_alloc(a);
-	}
+	if (a->kind == HEAP_NODE)
+		return a->charge_caller ? node_alloc_charging_self(a) : node_alloc(a);
+	return a->kind == HEAP_UDMABUF ? udmabuf_alloc(a) : memfd_alloc(a);
 }
 
 /* ---- how a heap can charge ---------------------------------------------- */
@@ -120,13 +125,11 @@ int allocation_run(const struct allocation *a)
 static int try_page(const struct dmabuf_heap *heap, int charge)
 {
 	const struct allocation a = {
-		.kind = HEAP_NODE,
 		.heap = heap->fd,
-		.size = page_size(),
+		.size = heap->page,
 		.fd_flags = O_CLOEXEC | O_RDWR,
-		.charge = charge,
 	};
-	int fd = allocation_run(&a);
+	int fd = node_alloc_charged(&a, charge);
 
 	if (fd < 0)
 		return fd;
@@ -215,26 +218,8 @@ DMABUF_EXPORT int dmabuf_heap_charging(struct dmabuf_heap *heap, uint32_t *ret_c
 
 /* ---- allocation with a charge ------------------------------------------- */
 
-/* One way to carry out an allocation. */
-struct attempt {
-	struct allocation allocation;
-	const struct dmabuf_charge *target;
-	enum dmabuf_charged how;
-};
-
-static int try_helper(const struct attempt *attempt)
-{
-	int cgroup = charge_cgroup(attempt->target), r;
-
-	if (cgroup < 0)
-		return cgroup;
-	r = helper_run(&attempt->allocation, cgroup);
-	close(cgroup);
-	return r;
-}
-
 /* The kernel says why it does not charge a process or a cgroup. */
-static int kernel_error(const struct dmabuf_charge *target, int error)
+static RARE int kernel_error(const struct dmabuf_charge *target, int error)
 {
 	switch (error) {
 	case -EPERM:
@@ -249,46 +234,66 @@ static int kernel_error(const struct dmabuf_charge *target, int error)
 	return error;
 }
 
-static int try_kernel(const struct attempt *attempt)
+static inline int try_kernel(const struct allocation *allocation,
+			     const struct dmabuf_charge *target)
 {
-	int fd = allocation_run(&attempt->allocation), r;
+	int fd = node_alloc_charged(allocation, target->fd), r;
 
 	if (fd < 0)
-		return kernel_error(attempt->target, fd);
+		return kernel_error(target, fd);
 	/* Some kernels charge the caller if the process ends meanwhile. */
-	r = charge_check(attempt->target);
+	r = charge_check(target);
 	if (r == 0)
 		return fd;
 	close(fd);
 	return r;
 }
 
-static int try_once(const struct attempt *attempt)
+static int try_helper(const struct allocation *allocation, const struct dmabuf_charge *target)
 {
-	switch (attempt->how) {
-	case DMABUF_CHARGED_KERNEL:
-		return try_kernel(attempt);
+	int cgroup = charge_cgroup(target), r;
+
+	if (cgroup < 0)
+		return cgroup;
+	r = helper_run(allocation, cgroup);
+	close(cgroup);
+	return r;
+}
+
+static RARE int try_otherwise(const struct allocation *allocation,
+			      const struct dmabuf_charge *target, enum dmabuf_charged how)
+{
+	switch (how) {
 	case DMABUF_CHARGED_HELPER:
-		return try_helper(attempt);
+		return try_helper(allocation, target);
+	case DMABUF_CHARGED_CALLER:
+		return allocation_run(allocation);
 	default:
-		return allocation_run(&attempt->allocation);
+		return -EOPNOTSUPP;
 	}
 }
 
-/* Tell a limit of the cgroup from want of memory: only the former counts an event there. */
-static int try_and_look_at_limits(const struct attempt *attempt)
+static inline int try_once(const struct allocation *allocation, const struct dmabuf_charge *target,
+			   enum dmabuf_charged how)
 {
-	uint64_t hits;
-	int cgroup, r;
+	return how == DMABUF_CHARGED_KERNEL ? try_kernel(allocation, target)
+					    : try_otherwise(allocation, target, how);
+}
 
-	r = try_once(attempt);
-	if (r != -ENOMEM)
-		return r;
-	cgroup = charge_cgroup(attempt->target);
+/*
+ * After -ENOMEM, once more: tell a limit of the cgroup from want of memory. Only the former
+ * counts an event there.
+ */
+static int try_and_look_at_limits(const struct allocation *allocation,
+				  const struct dmabuf_charge *target, enum dmabuf_charged how)
+{
+	int cgroup = charge_cgroup(target), r;
+	uint64_t hits;
+
 	if (cgroup < 0)
-		return r;
+		return -ENOMEM;
 	hits = cgroup_limit_hits(cgroup);
-	r = try_once(attempt);
+	r = try_once(allocation, target, how);
 	if (r == -ENOMEM && cgroup_limit_hits(cgroup) > hits)
 		r = -EDQUOT;
 	close(cgroup);
@@ -296,98 +301,108 @@ static int try_and_look_at_limits(const struct attempt *attempt)
 }
 
 /* The first way that can charge the target; DMABUF_CHARGED_NOT if there is none. */
-static void choose(struct attempt *attempt, uint32_t charging)
+static inline enum dmabuf_charged choose(struct allocation *allocation,
+					 const struct dmabuf_charge *target, uint32_t charging)
 {
-	struct allocation *a = &attempt->allocation;
-	const struct dmabuf_charge *target = attempt->target;
-
-	if (charging & (target->cgroup ? DMABUF_CHARGING_CGROUP : DMABUF_CHARGING_PIDFD)) {
-		attempt->how = DMABUF_CHARGED_KERNEL;
-		a->charge = target->fd;
-	} else if (target->self == getpid() && charging & DMABUF_CHARGING_CALLER) {
-		attempt->how = DMABUF_CHARGED_CALLER;
-		a->populate = true;
-	} else if (charging) {
-		attempt->how = DMABUF_CHARGED_HELPER;
-		a->populate = true;
-		a->charge_caller = charging & DMABUF_CHARGING_PIDFD;
-	}
+	if (charging & (target->cgroup ? DMABUF_CHARGING_CGROUP : DMABUF_CHARGING_PIDFD))
+		return DMABUF_CHARGED_KERNEL;
+	if (!charging)
+		return DMABUF_CHARGED_NOT;
+	allocation->populate = true;
+	if (charging & DMABUF_CHARGING_CALLER && target->self == getpid())
+		return DMABUF_CHARGED_CALLER;
+	allocation->charge_caller = charging & DMABUF_CHARGING_PIDFD;
+	return DMABUF_CHARGED_HELPER;
 }
 
-/* Whom an allocation without a target is charged to. */
-static enum dmabuf_charged charged_by_itself(struct dmabuf_heap *heap)
+/* Whether an allocation without a target is charged to the caller. */
+static inline bool charges_by_itself(struct dmabuf_heap *heap)
 {
-	uint32_t charging = 0;
+	uint32_t charging;
 
-	if (heap->kind == HEAP_MEMFD) /* whoever touches a page first, later */
-		return DMABUF_CHARGED_NOT;
-	if (heap->kind == HEAP_NODE && !heap->accounting)
-		return DMABUF_CHARGED_NOT;
-	return dmabuf_heap_charging(heap, &charging) == 0 && charging & DMABUF_CHARGING_CALLER
-		       ? DMABUF_CHARGED_CALLER
-		       : DMABUF_CHARGED_NOT;
+	/* Of a memfd it is whoever touches a page first, later. */
+	return heap->accounting && heap->kind != HEAP_MEMFD &&
+	       dmabuf_heap_charging(heap, &charging) == 0 && charging & DMABUF_CHARGING_CALLER;
 }
 
 /* Return: a descriptor or a negative errno. */
-static int alloc_charged(struct dmabuf_heap *heap, struct attempt *attempt, bool strict)
+static inline int alloc_plain(struct dmabuf_heap *heap, const struct allocation *allocation,
+			      enum dmabuf_charged *ret_charged)
 {
-	const struct allocation plain = attempt->allocation;
-	uint32_t charging;
+	*ret_charged = charges_by_itself(heap) ? DMABUF_CHARGED_CALLER : DMABUF_CHARGED_NOT;
+	return heap->kind == HEAP_NODE ? node_alloc(allocation) : allocation_run(allocation);
+}
+
+/* The charge failed with @error. */
+static RARE int alloc_refused(struct dmabuf_heap *heap, struct allocation *allocation,
+			      const struct dmabuf_charge *target, bool strict, int error,
+			      enum dmabuf_charged *ret_charged)
+{
+	if (error == -ENOMEM)
+		error = try_and_look_at_limits(allocation, target, *ret_charged);
+	/* It may not, or cannot, be charged here; EAGAIN is of the child. */
+	if ((error != -EOPNOTSUPP && error != -EACCES && error != -EAGAIN) || strict)
+		return error;
+	allocation->charge_caller = allocation->populate = false;
+	return alloc_plain(heap, allocation, ret_charged);
+}
+
+/* As alloc_plain(), charged to @target if that is possible. */
+static RARE int alloc_charged(struct dmabuf_heap *heap, struct allocation *allocation,
+			      const struct dmabuf_charge *target, bool strict,
+			      enum dmabuf_charged *ret_charged)
+{
+	uint32_t charging = atomic_load_explicit(&heap->charging, memory_order_acquire);
 	int r;
 
-	r = charge_check(attempt->target);
+	r = charge_check(target);
+	if (r == 0 && !charging)
+		r = dmabuf_heap_charging(heap, &charging);
 	if (r < 0)
 		return r;
-	r = dmabuf_heap_charging(heap, &charging);
-	if (r < 0)
-		return r;
-	choose(attempt, charging);
-	r = attempt->how == DMABUF_CHARGED_NOT ? -EOPNOTSUPP : try_and_look_at_limits(attempt);
-	/* It may not, or cannot, be charged here; EAGAIN is of the child. */
-	if ((r != -EOPNOTSUPP && r != -EACCES && r != -EAGAIN) || strict)
-		return r;
-	attempt->how = charged_by_itself(heap);
-	return allocation_run(&plain);
+	*ret_charged = choose(allocation, target, charging & ~CHARGING_KNOWN);
+	r = try_once(allocation, target, *ret_charged);
+	return r < 0 ? alloc_refused(heap, allocation, target, strict, r, ret_charged) : r;
+}
+
+/* For people only: whether it can be named is no matter. */
+static inline void name_buffer(struct dmabuf *buffer, const char *name)
+{
+	if (!buffer->memfd && ioctl(buffer->fd, DMA_BUF_SET_NAME_B, name) == -1 && errno == EINVAL)
+		dmabuf_set_name(buffer, name); /* it is too long */
 }
 
 DMABUF_EXPORT int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const char *name,
 			       struct dmabuf_charge *charge, uint32_t flags,
 			       struct dmabuf **ret_buffer)
 {
-	struct attempt attempt = {
-		.allocation =
-			{
-				.kind = heap->kind,
-				.heap = heap->fd,
-				.name = name ? name : heap->name,
-				.size = ALIGN_UP(size, page_size()),
-				.fd_flags = O_CLOEXEC |
-					    (flags & DMABUF_ALLOC_READ_ONLY ? O_RDONLY : O_RDWR),
-			},
-		.target = charge,
+	struct allocation allocation = {
+		.kind = heap->kind,
+		.heap = heap->fd,
+		.name = name ? name : heap->name,
+		.size = ALIGN_UP(size, heap->page),
+		.fd_flags = O_CLOEXEC | (flags & DMABUF_ALLOC_READ_ONLY ? O_RDONLY : O_RDWR),
 	};
+	enum dmabuf_charged charged;
 	struct dmabuf *buffer;
 	int fd;
 
-	if (attempt.allocation.size == 0 || flags & ~(DMABUF_ALLOC_STRICT | DMABUF_ALLOC_READ_ONLY))
+	if (allocation.size == 0 || flags & ~(DMABUF_ALLOC_STRICT | DMABUF_ALLOC_READ_ONLY))
 		return -EINVAL;
-	if (attempt.allocation.size > heap->max_size)
+	if (allocation.size > heap->max_size)
 		return -ENOMEM;
 	if (heap->kind == HEAP_UDMABUF && flags & DMABUF_ALLOC_READ_ONLY)
 		return -EOPNOTSUPP;
-	if (charge) {
-		fd = alloc_charged(heap, &attempt, flags & DMABUF_ALLOC_STRICT);
-	} else {
-		attempt.how = charged_by_itself(heap);
-		fd = allocation_run(&attempt.allocation);
-	}
+	fd = charge ? alloc_charged(heap, &allocation, charge, flags & DMABUF_ALLOC_STRICT,
+				    &charged)
+		    : alloc_plain(heap, &allocation, &charged);
 	if (fd < 0)
 		return fd;
-	buffer = buffer_new(fd, attempt.allocation.size, heap->kind == HEAP_MEMFD);
+	buffer = buffer_new(fd, allocation.size, heap->kind == HEAP_MEMFD);
 	if (!buffer)
 		return -ENOMEM;
-	buffer->charged = attempt.how;
-	dmabuf_set_name(buffer, attempt.allocation.name); /* for people only */
+	buffer->charged = charged;
+	name_buffer(buffer, allocation.name);
 	*ret_buffer = buffer;
 	return 0;
 }

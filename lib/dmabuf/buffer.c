@@ -31,22 +31,6 @@ static bool is_dmabuf(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == DMA_BUF_MAGIC;
 }
 
-struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd)
-{
-	struct dmabuf *buffer = calloc(1, sizeof(*buffer));
-
-	if (!buffer) {
-		close(fd);
-		return NULL;
-	}
-	buffer->refs = 1;
-	buffer->fd = fd;
-	buffer->memfd = memfd;
-	buffer->size = size;
-	pthread_mutex_init(&buffer->lock, NULL);
-	return buffer;
-}
-
 int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer)
 {
 	struct dmabuf *buffer = buffer_new(fd, size, fcntl(fd, F_GET_SEALS) != -1);
@@ -133,13 +117,26 @@ DMABUF_EXPORT struct dmabuf *dmabuf_unref(struct dmabuf *buffer)
 		return NULL;
 	unmap_all(buffer);
 	close(buffer->fd);
-	dmabuf_charge_unref(buffer->charge);
-	pthread_mutex_destroy(&buffer->lock);
+	if (buffer->charge)
+		dmabuf_charge_unref(buffer->charge);
 	free(buffer);
 	return NULL;
 }
 
 /* ---- mappings ----------------------------------------------------------- */
+
+/* One for all buffers: the kernel maps for one thread of a process at a time, too. */
+static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
+
+bool buffer_is_mapped(const struct dmabuf *buffer)
+{
+	bool is_mapped;
+
+	pthread_mutex_lock(&mappings_lock);
+	is_mapped = buffer->mapped;
+	pthread_mutex_unlock(&mappings_lock);
+	return is_mapped;
+}
 
 /* No page of what a memfd has lost can be reached: it was revoked by its owner. */
 static bool is_truncated(const struct dmabuf *buffer)
@@ -177,7 +174,7 @@ DMABUF_EXPORT int dmabuf_map(struct dmabuf *buffer, uint32_t access, void **ret_
 
 	if (!valid_access(access) || buffer->size == 0)
 		return -EINVAL;
-	pthread_mutex_lock(&buffer->lock);
+	pthread_mutex_lock(&mappings_lock);
 	mapping = access & DMABUF_WRITE || (buffer->writable && !buffer->read_only)
 			  ? &buffer->writable
 			  : &buffer->read_only;
@@ -187,7 +184,7 @@ DMABUF_EXPORT int dmabuf_map(struct dmabuf *buffer, uint32_t access, void **ret_
 		buffer->mapped++;
 		*ret_address = *mapping;
 	}
-	pthread_mutex_unlock(&buffer->lock);
+	pthread_mutex_unlock(&mappings_lock);
 	return r;
 }
 
@@ -195,12 +192,12 @@ DMABUF_EXPORT int dmabuf_unmap(struct dmabuf *buffer)
 {
 	int r = 0;
 
-	pthread_mutex_lock(&buffer->lock);
+	pthread_mutex_lock(&mappings_lock);
 	if (buffer->mapped == 0)
 		r = -EINVAL;
 	else if (--buffer->mapped == 0)
 		unmap_all(buffer);
-	pthread_mutex_unlock(&buffer->lock);
+	pthread_mutex_unlock(&mappings_lock);
 	return r;
 }
 
@@ -249,9 +246,13 @@ DMABUF_EXPORT int dmabuf_end_access(struct dmabuf *buffer, uint32_t access)
 DMABUF_EXPORT int dmabuf_set_name(struct dmabuf *buffer, const char *name)
 {
 	char cut[DMABUF_NAME_SIZE];
+	int r;
 
 	if (buffer->memfd)
 		return 0;
+	r = buffer_ioctl(buffer, DMA_BUF_SET_NAME_B, (void *)(uintptr_t)name);
+	if (r != -EINVAL) /* the kernel refuses what is too long */
+		return r;
 	snprintf(cut, sizeof(cut), "%s", name);
 	return buffer_ioctl(buffer, DMA_BUF_SET_NAME_B, cut);
 }

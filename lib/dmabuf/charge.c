@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Charge targets: processes by pidfd, and cgroups by their directory. */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "cgroup.h"
 #include "heap.h"
 #include "proc.h"
 #include "uapi.h"
@@ -20,14 +18,6 @@ static bool is_pidfd(int fd)
 
 	/* Takes nothing: of a child that ended it only looks whether it has. */
 	return waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != EBADF;
-}
-
-/* Also of one that has ended and was not waited for yet. */
-static bool has_ended(int pidfd)
-{
-	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-
-	return poll(&ended, 1, 0) == 1;
 }
 
 /* Number of a pidfd's process or thread; 0 if it has none here. */
@@ -112,7 +102,7 @@ static int charge_new(int fd, bool cgroup, struct dmabuf_charge **ret_charge)
 /* The same for a pidfd of a process. */
 static int charge_process(int pidfd, struct dmabuf_charge **ret_charge)
 {
-	if (!has_ended(pidfd))
+	if (!pidfd_has_ended(pidfd))
 		return charge_new(pidfd, false, ret_charge);
 	close(pidfd);
 	return -ESRCH;
@@ -148,12 +138,12 @@ DMABUF_EXPORT int dmabuf_charge_pidfd(int pidfd, struct dmabuf_charge **ret_char
 
 	if (flags == -1 || flags & O_PATH || !is_pidfd(pidfd))
 		return -EBADF;
-	if (has_ended(pidfd))
+	if (pidfd_has_ended(pidfd))
 		return -ESRCH;
 	if (flags & PIDFD_IS_THREAD) {
 		own = open_process_of(pid_of(pidfd));
 		/* If the thread is there still, its number was not another one's meanwhile. */
-		if (own >= 0 && has_ended(pidfd)) {
+		if (own >= 0 && pidfd_has_ended(pidfd)) {
 			close(own);
 			own = -ESRCH;
 		}
@@ -205,12 +195,6 @@ DMABUF_EXPORT struct dmabuf_charge *dmabuf_charge_unref(struct dmabuf_charge *ch
 	close(charge->fd);
 	free(charge);
 	return NULL;
-}
-
-int charge_check(const struct dmabuf_charge *charge)
-{
-	return charge->cgroup ? (cgroup_is_gone(charge->fd) ? -ESRCH : 0)
-			      : (has_ended(charge->fd) ? -ESRCH : 0);
 }
 
 bool charge_is_same(const struct dmabuf_charge *a, const struct dmabuf_charge *b)

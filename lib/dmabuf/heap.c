@@ -212,10 +212,12 @@ static int heap_new(const struct node *node, int fd, struct dmabuf_heap **ret_he
 		heap->properties = classify(heap->name);
 		heap->accounting = accounts();
 	} else {
+		heap->accounting = true;
 		heap->properties = DMABUF_HEAP_SYSTEM;
 		if (node->kind == HEAP_MEMFD)
 			heap->properties |= DMABUF_HEAP_NO_DEVICE;
 	}
+	heap->page = page_size();
 	heap->max_size = max_size(heap->properties);
 	*ret_heap = heap;
 	return 0;
@@ -500,10 +502,11 @@ static const char *pack(char **to, const char *text)
 static struct dmabuf_heap_info *list_pack(const struct list *list)
 {
 	struct dmabuf_heap_info *heaps = malloc(list->count * sizeof(*heaps) + list->text);
-	char *text = (char *)(heaps + list->count);
+	char *text;
 
 	if (!heaps)
 		return NULL;
+	text = (char *)(heaps + list->count);
 	for (size_t i = 0; i < list->count; i++) {
 		heaps[i] = list->heaps[i];
 		heaps[i].name = pack(&text, heaps[i].name);

@@ -3,6 +3,9 @@
 #ifndef DMABUF_HEAP_H
 #define DMABUF_HEAP_H
 
+#include <poll.h>
+
+#include "cgroup.h"
 #include "internal.h"
 
 enum heap_kind {
@@ -20,6 +23,7 @@ struct dmabuf_heap {
 	int fd; /* the node's, or -1 */
 	char *name;
 	uint32_t properties;
+	uint64_t page;        /* bytes */
 	uint64_t max_size;    /* what is larger is not asked for */
 	bool accounting;      /* the kernel charges allocations to who makes them */
 	pthread_mutex_t lock; /* one thread finds out the charging */
@@ -41,7 +45,6 @@ struct allocation {
 	const char *name;
 	uint64_t size;      /* whole pages */
 	uint32_t fd_flags;  /* O_CLOEXEC and the access mode */
-	int charge;         /* what the kernel is told to charge, or 0 */
 	bool charge_caller; /* let the kernel charge the process that runs this */
 	bool populate;      /* allocate a memfd's pages at once */
 };
@@ -69,8 +72,20 @@ int helper_run_in(const struct allocation *allocation, int cgroup);
 
 /* ---- charge.c ----------------------------------------------------------- */
 
+/* Also of one that has ended and was not waited for yet. */
+static inline bool pidfd_has_ended(int pidfd)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, 0) == 1;
+}
+
 /* -ESRCH if it cannot be charged any more. */
-int charge_check(const struct dmabuf_charge *charge);
+static inline int charge_check(const struct dmabuf_charge *charge)
+{
+	return (charge->cgroup ? cgroup_is_gone(charge->fd) : pidfd_has_ended(charge->fd)) ? -ESRCH
+											   : 0;
+}
 
 bool charge_is_same(const struct dmabuf_charge *a, const struct dmabuf_charge *b);
 

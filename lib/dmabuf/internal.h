@@ -14,19 +14,21 @@
 
 #define DMABUF_EXPORT __attribute__((visibility("default")))
 
+/* Kept out of a function that is called often, which would save registers for it. */
+#define RARE __attribute__((noinline))
+
 struct dmabuf {
 	atomic_uint refs;
 	int fd;
-	bool memfd; /* no dma-buf */
 	uint64_t size;
+	bool memfd;        /* no dma-buf */
+	bool read_only_fd; /* of a pool: how it was opened */
 	enum dmabuf_charged charged;
-	/* Of a pool: which, the target whose data is in it or NULL, and how it was opened. */
-	uint64_t pool;
-	struct dmabuf_charge *charge;
-	bool read_only_fd;
-	pthread_mutex_t lock; /* of what follows */
-	unsigned int mapped;  /* times */
-	void *read_only;      /* or NULL */
+	uint64_t pool;                /* which one's, or 0 */
+	struct dmabuf_charge *charge; /* of a pool: the target whose data is in it, or NULL */
+	/* Under the lock of all mappings: */
+	unsigned int mapped; /* times */
+	void *read_only;     /* or NULL */
 	void *writable;
 };
 
@@ -37,10 +39,23 @@ struct dmabuf {
 int dmabuf_take_fd(int fd, uint64_t size, struct dmabuf **ret_buffer);
 
 /* The same for what is known to be a memfd or a dma-buf; NULL without memory. */
-struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd);
+static inline struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd)
+{
+	struct dmabuf *buffer = malloc(sizeof(*buffer));
+
+	if (!buffer) {
+		close(fd);
+		return NULL;
+	}
+	*buffer = (struct dmabuf){.refs = 1, .fd = fd, .size = size, .memfd = memfd};
+	return buffer;
+}
 
 /* The same for what came from elsewhere: -EINVAL if it is no dma-buf and no memfd. */
 int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer);
+
+/* Whether dmabuf_map() has mapped it. */
+bool buffer_is_mapped(const struct dmabuf *buffer);
 
 /* Fill name, references and exporter from what /proc/PID/fdinfo says of a dma-buf. */
 void dmabuf_parse_fdinfo(char *text, struct dmabuf_info *info);

@@ -208,12 +208,9 @@ DMABUF_EXPORT int dmabuf_pool_alloc(struct dmabuf_pool *pool, uint64_t size,
 static bool is_ours_alone(struct dmabuf *buffer)
 {
 	struct dmabuf_info info;
-	bool is_mapped;
 
-	pthread_mutex_lock(&buffer->lock);
-	is_mapped = buffer->mapped;
-	pthread_mutex_unlock(&buffer->lock);
-	if (is_mapped || atomic_load_explicit(&buffer->refs, memory_order_acquire) != 1)
+	if (atomic_load_explicit(&buffer->refs, memory_order_acquire) != 1 ||
+	    buffer_is_mapped(buffer))
 		return false;
 	return buffer->memfd || (dmabuf_info(buffer->fd, &info) == 0 && info.references == 1);
 }

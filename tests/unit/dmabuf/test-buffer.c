@@ -371,13 +371,17 @@ static int check_name(void *argument, void *expected)
 	return strcmp(argument, expected) == 0 ? 0 : EPROTO;
 }
 
-static void name_is_cut_to_31_bytes(void **state)
+static void name_that_is_refused_is_cut_to_31_bytes(void **state)
 {
+	static char whole[] = "0123456789012345678901234567890123456789";
 	static char sent[] = "0123456789012345678901234567890";
 	struct dmabuf *buffer = scripted_buffer(PAGE);
 
+	uapimock_fails(uapimock_check(uapimock_expect_ioctl(dmabuf_fd(buffer), 0x40086201),
+				      check_name, whole),
+		       EINVAL);
 	uapimock_check(uapimock_expect_ioctl(dmabuf_fd(buffer), 0x40086201), check_name, sent);
-	assert_int_equal(dmabuf_set_name(buffer, "0123456789012345678901234567890123456789"), 0);
+	assert_int_equal(dmabuf_set_name(buffer, whole), 0);
 	dmabuf_unref(buffer);
 }
 
@@ -552,7 +556,7 @@ int main(void)
 		with_script(interrupted_access_is_sent_again),
 		with_script(error_of_access_is_told),
 		with_script(access_of_a_memfd_is_nothing),
-		with_script(name_is_cut_to_31_bytes),
+		with_script(name_that_is_refused_is_cut_to_31_bytes),
 		with_script(kernel_without_names_is_eopnotsupp),
 		with_script(export_of_a_sync_file_sends_the_access_and_gives_the_fd),
 		with_script(import_of_a_sync_file_sends_both),

@@ -45,16 +45,17 @@ def read_callgrind(path):
     return total, by_name
 
 
-def count(program, mode, calls, directory):
+def count(program, mode, calls, directory, options):
     out = os.path.join(directory, '%s-%d' % (mode, calls))
-    run(['valgrind', '--tool=callgrind', '--callgrind-out-file=' + out, program, mode, str(calls)])
+    run(['valgrind', '--tool=callgrind', '--callgrind-out-file=' + out, *options, program, mode,
+         str(calls)])
     return read_callgrind(out)
 
 
-def per_call(program, mode, directory):
+def per_call(program, mode, directory, options=()):
     """Instructions, allocator calls and lock operations of one call."""
-    few, few_calls = count(program, mode, CALLS, directory)
-    many, many_calls = count(program, mode, 2 * CALLS, directory)
+    few, few_calls = count(program, mode, CALLS, directory, options)
+    many, many_calls = count(program, mode, 2 * CALLS, directory, options)
 
     def more(wanted):
         return sum(many_calls.get(name, 0) - few_calls.get(name, 0) for name in many_calls
@@ -66,11 +67,13 @@ def per_call(program, mode, directory):
     }
 
 
-def measure(build, program, modes):
+def measure(build, program, modes, function=None):
     """The modes of a program in the build's tests/bench; 'raw' modes are what others are above.
 
-    modes: names, and for each the name of the raw mode or None.
+    modes: names, and for each the name of the raw mode or None. function: count inside of this
+    one only, which may have wildcards.
     """
+    options = ['--toggle-collect=' + function] if function else []
     if not shutil.which('valgrind'):
         raise Failure('valgrind is not installed')
     with tempfile.TemporaryDirectory() as directory:
@@ -79,7 +82,7 @@ def measure(build, program, modes):
         if control['allocations'] < 2 or control['locks'] < 1:
             raise Failure('the counters do not see malloc() or pthread_mutex_lock()')
         program = os.path.join(build, 'tests/bench', program)
-        figures = {mode: per_call(program, mode, directory) for mode in modes}
+        figures = {mode: per_call(program, mode, directory, options) for mode in modes}
     for mode, raw in modes.items():
         if raw:
             figures[mode]['above_raw'] = (figures[mode]['instructions'] -

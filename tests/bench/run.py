@@ -13,12 +13,13 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import dmabuf  # noqa: E402
 import guard  # noqa: E402
 import qda  # noqa: E402
 import syncobj  # noqa: E402
 from common import Failure, Runs  # noqa: E402
 
-LIBRARIES = {'libqda': qda, 'libsyncobj': syncobj, 'guarded access': guard}
+LIBRARIES = {'libqda': qda, 'libsyncobj': syncobj, 'libdmabuf': dmabuf, 'guarded access': guard}
 
 
 def print_table(library, table, markdown):

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of our kernel sources: checkpatch, sparse, compiler warnings, kernel-doc, the series."""
+import subprocess
+
+import build
+import overlay
+import patches
+from bed import KERNEL, TREE, locked, make
+
+
+def ours(*suffixes):
+    """Our new files of these kinds, by their names in the tree. uapi headers are copies."""
+    return [name for name, path in overlay.new_files().items()
+            if path.is_relative_to(KERNEL) and name.endswith(suffixes or ('',))]
+
+
+def told(command):
+    """What a check says if it finds something."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          check=False, cwd=TREE)
+    return (done.stdout + done.stderr).strip() if done.returncode else ''
+
+
+def checkpatch():
+    """checkpatch --strict, on new files and on patches."""
+    command = ['perl', TREE / 'scripts/checkpatch.pl', '--root=%s' % TREE, '--strict',
+               '--no-summary', '--show-types', '--quiet']
+    for name in ours():
+        yield told([*command, '-f', name])
+    for patch in overlay.all_patches():
+        # A new file's MAINTAINERS entry may be in another patch.
+        yield told([*command, '--ignore=FILE_PATH_CHANGES', patch])
+
+
+def compiler():
+    """sparse and the compiler's further warnings, on new files and on patched ones."""
+    names = ours('.c') + sorted({name for patch in overlay.all_patches()
+                                 for name in overlay.touched(patch) if name.endswith('.c')})
+    targets = [name[:-2] + '.o' for name in names]
+    if targets:
+        # C=2 checks objects that are up to date, too.
+        yield make('debug', 'C=2', 'W=1', *targets, capture_output=True, text=True).stderr.strip()
+
+
+def kernel_doc():
+    """Comments that kernel-doc reads."""
+    names = ours('.c', '.h')
+    if names:
+        yield told(['python3', TREE / 'scripts/kernel-doc', '-none', '-Wall', '-Werror', *names])
+
+
+def series():
+    """What ./dev kernel patches check looks at."""
+    yield '\n'.join(patches.check())
+
+
+def lint():
+    """Run all. Return: the exit status."""
+    build.build('debug')
+    counts = [0, 0]
+    with locked('tree'), locked('debug'):
+        for name, check in (('checkpatch', checkpatch), ('compiler', compiler),
+                            ('kernel-doc', kernel_doc), ('series', series)):
+            findings = [text for text in check() if text]
+            counts[bool(findings)] += 1
+            print('%-8s%s' % ('FAILED' if findings else 'ok', name), flush=True)
+            for text in findings:
+                print(text)
+    print('\n%d passed, %d failed, 0 skipped' % tuple(counts))
+    return 1 if counts[1] else 0

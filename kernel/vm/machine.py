@@ -69,8 +69,9 @@ def run_command(config, command, *, timeout, accel='tcg', stdout=None):
         console = session / 'console'
         serial = ['-serial', 'file:%s' % console, '-device', 'virtio-serial-pci',
                   '-chardev', 'stdio,id=out', '-device', 'virtserialport,chardev=out']
+        # An input that does not end: at its end QEMU takes the guest's port for unplugged.
         process = start(command_line(config, session, serial, accel=accel),
-                        stdin=subprocess.DEVNULL, stdout=stdout)
+                        stdin=subprocess.PIPE, stdout=stdout)
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired as error:

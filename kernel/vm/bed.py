@@ -48,7 +48,8 @@ def make(config, *targets, **options):
     # What a make that runs ./dev has set is not meant for this one.
     environment = {name: value for name, value in os.environ.items()
                    if name not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    return run(command, env=environment, **options)
+    # A question, as on an option that is not set, has to end it.
+    return run(command, env=environment, stdin=subprocess.DEVNULL, **options)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def install_modules(config):
     """Put the modules where the guest finds them, if they are not there as they are."""
     directory, order = WORK / config / 'modules', WORK / config / 'modules.order'
     stamp = directory / '.order'
-    modules = [WORK / config / line.replace('.o', '.ko') for line in order.read_text().split()]
+    modules = [WORK / config / (line.removesuffix('.o') + '.ko') for line in order.read_text().split()]
     if stamp.exists() and stamp.read_text() == order.read_text() and \
        all(module.stat().st_mtime <= stamp.stat().st_mtime for module in modules):
         return

@@ -167,7 +167,10 @@ def compile_steps(topic, config):
         try:
             for number, patch in enumerate(series, 1):
                 overlay.synchronize(overlay.all_patches(before(topic)) + series[:number])
-                targets = objects(config, overlay.touched(patch))
+                names = overlay.touched(patch)
+                # Without options that only later patches add.
+                make(config, 'olddefconfig', capture_output=True, text=True)
+                targets = objects(config, names)
                 if targets:
                     told = make(config, *targets, capture_output=True, text=True)
                     if told.stderr:

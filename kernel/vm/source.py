@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pristine kernel source: Debian's package, or a tree that the user names."""
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,40 +14,45 @@ CURE = ('get a Linux 7.3 source tree in another way and name it once: '
         './dev kernel build --source TREE')
 
 
-def mirror():
-    """Where this machine gets Debian from: its own apt sources know."""
-    listed = output(['apt-get', 'indextargets', '--format', '$(REPO_URI) $(RELEASE)',
-                     'Created-By: Packages'])
+def mirrors(lists):
+    """Where this machine gets its Debian from: its own apt sources know.
+
+    @lists is an empty directory: apt tells its sources only together with what it would fetch.
+    """
     release = output(['sh', '-c', '. /etc/os-release; echo "$ID $VERSION_CODENAME"']).split()
     if release[0] != 'debian':
         raise Failure('%s is a Debian package and this is %s: %s' % (PACKAGE, release[0], CURE))
-    for line in listed.splitlines():
-        uri, suite = line.split()[:2]
-        if suite in (release[1], 'stable', 'oldstable'):
-            return uri.rstrip('/')
-    raise Failure("no source for Debian's %s in apt's configuration: %s" % (release[1], CURE))
+    listed = output(['apt-get', '-o', 'Dir::State::Lists=%s' % lists, '--print-uris', 'update'])
+    found = re.findall(r"^'(\S+?)/dists/(?:%s|stable|oldstable)/InRelease'" % release[1], listed,
+                       re.M)
+    if not found:
+        raise Failure("no source for Debian's %s in apt's configuration: %s" % (release[1], CURE))
+    return list(dict.fromkeys(found))
 
 
 def download(directory):
     """Fetch the package into the directory, with an apt configuration of its own."""
-    for name in ('lists/partial', 'cache/archives/partial', 'state'):
+    for name in ('none/partial', 'lists/partial', 'cache/archives/partial', 'state'):
         (directory / name).mkdir(parents=True)
     sources = directory / 'sources.list'
-    sources.write_text('deb [signed-by=%s] %s %s main\n' % (KEYRING, mirror(), SUITE),
-                       encoding='utf-8')
     options = []
     for option in ('Dir::Etc::SourceList=%s' % sources, 'Dir::Etc::SourceParts=/dev/null',
                    'Dir::State=%s/state' % directory, 'Dir::State::Lists=%s/lists' % directory,
                    'Dir::State::status=/var/lib/dpkg/status', 'Dir::Cache=%s/cache' % directory,
                    'APT::Sandbox::User=root', 'Acquire::Languages=none', 'Acquire::Retries=3'):
         options += ['-o', option]
-    try:
-        output(['apt-get', *options, 'update'])
-        output(['apt-get', *options, 'download', PACKAGE], cwd=directory)
-    except Failure as error:
-        raise Failure('%s\n%s does not come from %s of this machine\'s mirror; %s' %
-                      (error, PACKAGE, SUITE, CURE)) from error
-    return next(directory.glob('*.deb'))
+    told = []
+    for mirror in mirrors(directory / 'none'):
+        sources.write_text('deb [signed-by=%s] %s %s main\n' % (KEYRING, mirror, SUITE), 'utf-8')
+        try:
+            output(['apt-get', *options, 'update'])
+            output(['apt-get', *options, 'download', PACKAGE], cwd=directory)
+            return next(directory.glob('*.deb'))
+        except Failure as error:
+            # Not every source with a suite of this name is Debian's.
+            told.append(str(error))
+    raise Failure("%s\n%s does not come from %s of this machine's mirror; %s" %
+                  ('\n'.join(told), PACKAGE, SUITE, CURE))
 
 
 def unpack(package, directory):

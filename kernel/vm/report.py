@@ -157,13 +157,13 @@ def judge(output, log, status, known_reports=(), known_failures=(), ended_by=Non
     return verdict
 
 
-def judge_leaks(text, known_reports=()):
+def judge_leaks(text, known_leaks=()):
     """Judge what kmemleak says at the end of a boot."""
     verdict = Verdict(Cases())
     for leak in read_leaks(text):
-        entry = _find(known_reports, leak, re.search)
+        entry = _find(known_leaks, leak, re.search)
         if entry:
-            verdict.cases.skipped.append((leak.splitlines()[0], 'known: ' + entry.reason))
+            verdict.cases.skipped.append((leak.splitlines()[0], 'known leak: ' + entry.reason))
         else:
             verdict.cases.problems.append(leak)
     if not verdict.cases.problems:

@@ -18,7 +18,7 @@ SELFTESTS = VM / 'selftest'
 START_LIMIT_S = 180  # from power-on to the first test
 GRACE_S = 60         # beyond a test's own limit, which the guest enforces
 KEYS = ('timeout', 'kernel-args', 'qemu-args', 'modules', 'prepare', 'own-boot', 'known-report',
-        'known-failure', 'expect')
+        'known-leak', 'known-failure', 'expect')
 HEADER = re.compile(r'^(?:#| ?\*|//) *(%s): *(.*?) *$' % '|'.join(KEYS))
 
 
@@ -33,6 +33,7 @@ class Test:
     modules: list = dataclasses.field(default_factory=list)
     prepare: list = dataclasses.field(default_factory=list)
     known_reports: list = dataclasses.field(default_factory=list)
+    known_leaks: list = dataclasses.field(default_factory=list)
     known_failures: list = dataclasses.field(default_factory=list)
     own_boot: str = ''
     expect: str = ''  # of a test in selftest/: what has to be found wrong with it
@@ -54,7 +55,7 @@ def read_test(path, program):
         key, value = found.groups()
         if key == 'timeout':
             test.timeout = int(value)
-        elif key in ('known-report', 'known-failure'):
+        elif key in ('known-report', 'known-leak', 'known-failure'):
             pattern, dash, reason = value.partition(' -- ')
             if not dash:
                 raise Failure('%s: "%s: PATTERN -- REASON" has no reason' % (path, key))
@@ -69,7 +70,10 @@ def read_test(path, program):
 
 
 def find_tests(directory):
-    """Executable scripts, and programs in C that meson builds into the same place of build/."""
+    """Executable scripts, and programs in C that meson builds into the same place of build/.
+
+    The same holds for benchmarks.
+    """
     found = []
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         if path.suffix == '.c':
@@ -85,7 +89,7 @@ def select(tests, names):
     known = {test.name: test for test in tests}
     wrong = [name for name in names if name not in known]
     if wrong:
-        raise Failure('%s: no such test, there are: %s' % (' '.join(wrong), ' '.join(known)))
+        raise Failure('%s: not there, there are: %s' % (' '.join(wrong), ' '.join(known)))
     return [known[name] for name in dict.fromkeys(names)]
 
 
@@ -98,6 +102,9 @@ def build_project():
 
 def prepare(test, config):
     """What the test has done on the host before the boot."""
+    if not test.program.exists():
+        raise Failure('%s is not built: name its source in the meson.build beside it' %
+                      test.program)
     environment = {**os.environ, 'TREE': str(TREE), 'KERNEL_BUILD': str(WORK / config)}
     for command in test.prepare:
         run(['sh', '-ec', command], cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
@@ -192,7 +199,7 @@ class Expectations:
     def progress(self, text, seconds):
         pass
 
-    def tell(self, boot, name, verdict, _seconds=None, _output='', _log=''):
+    def tell(self, boot, name, verdict, *_, **__):
         # A leak is found at the end of the boot that its test has for its own.
         own = [test.name for test in boot.tests if test.own_boot]
         self.seen.setdefault(own[0] if own and name == 'kmemleak' else name, []).extend(
@@ -245,7 +252,7 @@ class Boot:
 
     def tell_kernel(self, name, text=''):
         """What happened outside of the tests: a case only if it is bad or a look at leaks."""
-        known = [entry for test in self.tests for entry in test.known_reports]
+        known = [entry for test in self.tests for entry in test.known_leaks]
         verdict = report.judge_leaks(text, known)
         if name == 'start':
             verdict.cases.passed.clear()

@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 
+import bench
 import build
 import lint
 import machine
@@ -81,6 +82,10 @@ def parse():
     sub.add_argument('--timeout', type=int, default=600, metavar='S',
                      help='time limit of a command, boot included (600)')
     sub.add_argument('command', nargs=argparse.REMAINDER, help='a command, run by sh')
+    sub = command('bench', lambda arguments: bench.bench(arguments.name),
+                  'run the benchmarks of kernel/bench in the fast kernel, on one processor whose '
+                  'clock counts instructions')
+    sub.add_argument('name', nargs='*', help='only these benchmarks')
     command('lint', lambda _: lint.lint(), 'check our kernel sources and patches')
 
     sub = command('patches', None, 'make and check the patch series of kernel/patches')

@@ -39,7 +39,8 @@ def command_line(config, session, serial, *, kernel_args=(), qemu_args=(), accel
     image = WORK / config / IMAGE
     if not image.exists():
         raise Failure('%s is not there: ./dev kernel build --config %s' % (image, config))
-    return ['qemu-system-x86_64', '-M', 'q35', *accelerators[accel], '-smp', '2', '-m', '2048',
+    cores = '1' if accel == 'icount' else '2'
+    return ['qemu-system-x86_64', '-M', 'q35', *accelerators[accel], '-smp', cores, '-m', '2048',
             '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
             '-kernel', str(image), '-append', ' '.join([*ARGUMENTS, *kernel_args]),
             '-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap',

@@ -78,7 +78,9 @@ def regenerate(topic, tree, base):
         raise Failure('%s has changes that are not committed' % tree)
     directory = PATCHES / topic
     with tempfile.TemporaryDirectory() as name:
-        git(tree, 'format-patch', *FORMAT, '-o', name, '%s..HEAD' % base)
+        # The kernel's say how to find the name of the function that a hunk is in.
+        git(tree, '-c', 'core.attributesFile=%s' % (SOURCE / '.gitattributes'),
+            'format-patch', *FORMAT, '-o', name, '%s..HEAD' % base)
         made = sorted(Path(name).glob('*.patch'))
         if not made:
             raise Failure('%s has no commits after %s' % (tree, base))

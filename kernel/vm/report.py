@@ -134,6 +134,7 @@ def judge(output, log, status, known_reports=(), known_failures=(), ended_by=Non
     """
     verdict = Verdict(read_tap(output))
     cases, used, failures = verdict.cases, {}, []
+    told_of_failure = bool(cases.failed)
     for name in cases.failed:
         entry = _find(known_failures, name, re.fullmatch)
         if entry:
@@ -143,8 +144,10 @@ def judge(output, log, status, known_reports=(), known_failures=(), ended_by=Non
     cases.failed = failures
     if ended_by:
         cases.problems = ['it was ended: %s' % ended_by]
-    elif status and not cases.failed:
-        cases.problems.append('time limit' if status in (124, 137) else 'exit status %d' % status)
+    elif status in (124, 137):
+        cases.problems.append('time limit')
+    elif status and not told_of_failure:
+        cases.problems.append('exit status %d' % status)
     for line in read_reports(log):
         entry = _find(known_reports, line, re.match)
         if entry:

@@ -115,8 +115,10 @@ class Log:
 
     def __init__(self, path):
         self.path, self.seen = path, 0
-        self.parts = {'start': []}
         self.current, self.ended, self.rest = 'start', {}, ''
+        # What comes after a test's end goes to the next one: its verdict is made.
+        self.lines = []
+        self.parts = {'start': self.lines}
 
     def read(self):
         """Take what is new. Return: the names of the tests that have ended meanwhile."""
@@ -132,13 +134,17 @@ class Log:
         for line in lines:
             mark = report.MARK.search(report.without_time(line))
             if not mark:
-                self.parts[self.current].append(line.rstrip('\r'))
+                self.lines.append(line.rstrip('\r'))
             elif mark[1] == 'begin':
+                if self.current not in self.ended:
+                    self.lines = []
                 self.current = mark[2]
-                self.parts[self.current] = []
+                self.parts[self.current] = self.lines
             else:
                 self.ended[mark[2]] = int(mark[3])
                 ended.append(mark[2])
+                if mark[2] != 'kmemleak':
+                    self.lines = []
         return ended
 
     def text(self, name):
@@ -297,7 +303,7 @@ class Boot:
 
     def died(self, waiting, seconds, ended_by):
         """The machine did not get to the end. Return: the tests that can have another boot."""
-        panics = [line for line in report.read_reports(self.log.text(self.log.current))
+        panics = [line for line in report.read_reports('\n'.join(self.log.lines))
                   if 'panic' in line]
         reason = ended_by or (panics[0] if panics else 'the machine ended')
         if waiting and waiting[0].name == self.log.current:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the compositor example with clients, such as do wrong too, on the soft backend."""
+"""Runs the compositor example with clients, such as do wrong too, on a device that
+SYNCOBJ_TEST_DEVICE names, else on the soft backend."""
 import fcntl
 import os
 import re
@@ -14,6 +15,7 @@ import unittest
 
 COMPOSITOR = os.environ["COMPOSITOR"]
 CLIENT = os.environ["CLIENT"]
+DEVICE = os.environ.get("SYNCOBJ_TEST_DEVICE", "soft")
 
 # examples/compositor/protocol.h
 SURFACE, TIMELINE, BUFFER, COMMIT, ERROR = range(1, 6)
@@ -53,10 +55,10 @@ class Compositor(unittest.TestCase):
         self.temporary = tempfile.TemporaryDirectory()
         self.addCleanup(self.temporary.cleanup)
         self.path = os.path.join(self.temporary.name, "socket")
-        self.compositor = subprocess.Popen([COMPOSITOR, "-d", "soft", self.path], text=True,
+        self.compositor = subprocess.Popen([COMPOSITOR, "-d", DEVICE, self.path], text=True,
                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.end)
-        self.assertIn("soft", self.compositor.stdout.readline())
+        self.assertIn(DEVICE, self.compositor.stdout.readline())
         self.surfaces = {}
         self.before = self.report()
         self.assertEqual(self.before[0], 0)
@@ -102,7 +104,7 @@ class Compositor(unittest.TestCase):
         return self.surfaces[name]
 
     def client(self, name, *options):
-        client = subprocess.Popen([CLIENT, "-d", "soft", *options, self.path, name], text=True,
+        client = subprocess.Popen([CLIENT, "-d", DEVICE, *options, self.path, name], text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(client.communicate)
         self.addCleanup(client.kill)
@@ -166,7 +168,7 @@ class Compositor(unittest.TestCase):
                 socket.send_fds(connection, [message(TIMELINE)], [fd])
                 text = self.expect_error(connection, INVALID_TIMELINE)
                 self.assertIn("timeline 0: the file descriptor is no syncobj", text)
-                self.assertIn("soft", text)
+                self.assertIn(DEVICE, text)
         # The others are served on.
         self.assertEqual(self.report()[0], 1)
         self.finish(self.client("good", "-f", "5"))
@@ -264,7 +266,7 @@ class Compositor(unittest.TestCase):
         self.assertEqual(self.compositor.wait(60), 0)
 
     def test_socket_that_is_in_use(self):
-        result = subprocess.run([COMPOSITOR, "-d", "soft", self.path], capture_output=True,
+        result = subprocess.run([COMPOSITOR, "-d", DEVICE, self.path], capture_output=True,
                                 text=True, timeout=60)
         self.assertEqual(result.returncode, 1)
         self.assertEqual(result.stderr, "compositor: %s: exists: another compositor is there, "

@@ -154,6 +154,7 @@ static void waiter_of_before_still_fires(void **state)
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	assert_int_equal(syncobj_signal(&other, &point, 1), 0);
 	assert_int_equal(poll(&pfd, 1, -1), 1);
+	assert_int_equal(syncobj_waiter_result(waiter), 0);
 	syncobj_waiter_free(waiter);
 	syncobj_unref(other);
 }

@@ -5,34 +5,20 @@
 
 #include "node.h"
 
-#define MOST 65536
 /* Far above the limit that the test sets. */
-#define ENOUGH (64 * MOST)
+#define ENOUGH 4000000
 
 static int node, object;
 
-/* Points behind a pending one cannot be collected. */
+/* A point whose own fence is pending cannot be collected. */
 static int add_points(int timeline)
 {
-	static int32_t fds[MOST];
-	static uint64_t points[MOST];
-	struct syncobj_array_args args = {
-		.fds = address(fds),
-		.points = address(points),
-		.count = MOST,
-	};
-	int fence = sw_sync_fence(timeline, 1), r = 0;
-	uint64_t point = 1;
+	int fence = sw_sync_fence(timeline, 1), pending = node_create(node, 0), r = 0;
 
-	if (fence < 0 || node_import(node, object, point, fence) < 0)
+	if (fence < 0 || pending < 0 || node_import(node, pending, 0, fence) < 0)
 		return 2;
-	for (long done = 0; done < ENOUGH && r == 0; done += MOST) {
-		for (int i = 0; i < MOST; i++) {
-			fds[i] = object;
-			points[i] = ++point;
-		}
-		r = call(node, SYNCOBJ_IOC_SIGNAL, &args);
-	}
+	for (uint64_t point = 1; point <= ENOUGH && r == 0; point++)
+		r = node_transfer(node, object, point, pending, 0, 0);
 	return r == -ENOMEM ? 0 : 1;
 }
 
@@ -41,7 +27,7 @@ static int register_eventfds(void)
 {
 	int event = eventfd(0, EFD_CLOEXEC), r = 0;
 
-	for (long done = 0; done < ENOUGH && r == 0; done++)
+	for (int done = 0; done < ENOUGH && r == 0; done++)
 		r = node_eventfd(node, object, 1, event, 0);
 	return r == -ENOMEM ? 0 : 1;
 }

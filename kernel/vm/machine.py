@@ -95,7 +95,7 @@ def choose_accel(config, is_kvm):
             return 'kvm'
         reason = 'the proving boot failed'
     except Failure as failure:
-        reason = str(failure).splitlines()[0]
+        reason = str(failure).splitlines()[0].rstrip(':')
     print('KVM does not work here (%s): going on with TCG' % reason, flush=True)
     return 'tcg'
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls of the accel transport: answers, signals, time limits, threads, what a call costs. */
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,7 +166,7 @@ static void test_signals_wait_for_the_end_of_the_call(void **state)
 	start_caller(&caller, QDA_NO_TIMEOUT);
 	for (int i = 0; i < 1000; i++) {
 		assert_int_equal(pthread_kill(caller.thread, SIGUSR1), 0);
-		sched_yield();
+		usleep(100);
 	}
 	assert_int_equal(n_handled, 0);
 	assert_int_equal(caller.result, 1);
@@ -209,7 +208,7 @@ static void test_interruptible_call_returns_eintr(void **state)
 	start_caller(&caller, QDA_NO_TIMEOUT);
 	while (caller.result == 1) {
 		pthread_kill(caller.thread, SIGUSR1);
-		sched_yield();
+		usleep(100);
 	}
 	pthread_join(caller.thread, NULL);
 	assert_int_equal(caller.result, -EINTR);
@@ -228,7 +227,7 @@ static void test_cancelled_thread_finishes_its_call(void **state)
 	start_caller(&caller, QDA_NO_TIMEOUT);
 	assert_int_equal(pthread_cancel(caller.thread), 0);
 	for (int i = 0; i < 100; i++)
-		sched_yield();
+		usleep(100);
 	assert_int_equal(caller.result, 1);
 	uapimock_release(INVOKE);
 	pthread_join(caller.thread, NULL);
@@ -271,7 +270,7 @@ static void test_setuid_in_another_thread_waits_for_the_call(void **state)
 	start_caller(&caller, QDA_NO_TIMEOUT);
 	assert_int_equal(pthread_create(&thread, NULL, setuid_main, NULL), 0);
 	while (caller.result == 1 && !is_pending(caller.tid, 33))
-		sched_yield();
+		usleep(100);
 	assert_int_equal(caller.result, 1);
 	uapimock_release(INVOKE);
 	pthread_join(caller.thread, NULL);
@@ -339,7 +338,7 @@ static void test_signals_do_not_disturb_a_limited_call(void **state)
 	start_caller(&caller, 600000);
 	while (n_handled < 100) {
 		assert_int_equal(pthread_kill(caller.thread, SIGUSR1), 0);
-		sched_yield();
+		usleep(100);
 	}
 	assert_int_equal(caller.result, 1);
 	uapimock_release(INVOKE);
@@ -359,7 +358,7 @@ static void test_interruptible_limited_call_returns_eintr(void **state)
 	start_caller(&caller, 600000);
 	while (caller.result == 1) {
 		pthread_kill(caller.thread, SIGUSR1);
-		sched_yield();
+		usleep(100);
 	}
 	pthread_join(caller.thread, NULL);
 	assert_int_equal(caller.result, -EINTR);

@@ -2,8 +2,8 @@
 /* Sessions above the transport: parameters, the checks of a call, status, close. */
 #include <string.h>
 #include <time.h>
-#include <sched.h>
 #include <semaphore.h>
+#include <unistd.h>
 
 #include "fake-transport.h"
 
@@ -483,7 +483,7 @@ static void test_close_waits_for_calls_in_flight(void **state)
 	fake.session = NULL;
 	assert_int_equal(pthread_create(&closer, NULL, close_main, session), 0);
 	while (atomic_load(&session->state) != -ESHUTDOWN)
-		sched_yield();
+		usleep(100);
 	sem_post(&flight.leave);
 	pthread_join(caller, &result);
 	assert_int_equal((intptr_t)result, -ECONNRESET);

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -267,7 +266,7 @@ static void await_seen(const uint64_t *seen, uint64_t point)
 
 	while (__atomic_load_n(seen, __ATOMIC_ACQUIRE) < point) {
 		assert_true(now() < end);
-		sched_yield();
+		usleep(100);
 	}
 }
 
@@ -279,7 +278,7 @@ static void await_sleeper(struct syncobj *syncobj)
 
 	assert_true(page != MAP_FAILED);
 	while (!__atomic_load_n(&page->waiters, __ATOMIC_ACQUIRE))
-		sched_yield();
+		usleep(100);
 	munmap(page, sizeof(*page));
 }
 
@@ -290,6 +289,7 @@ static void killed_signalers_leave_nothing_behind(void **state)
 	uint64_t *seen = make_seen();
 	pid_t follower = start_follower(syncobj, seen);
 	uint64_t last = 0;
+	int status;
 
 	srandom(1);
 	for (int i = 0; i < KILLS; i++) {
@@ -300,14 +300,14 @@ static void killed_signalers_leave_nothing_behind(void **state)
 			for (point = last + 1;; point++)
 				require(signal_point(syncobj, point) == 0);
 		/* Into its first points, mostly: starting takes longest. */
-		while (query(syncobj) == last)
-			sched_yield();
+		assert_int_equal(syncobj_wait_signaled(syncobj, last + 1, PATIENCE), 0);
 		for (long spin = random() % 20000; spin > 0; spin--)
 			__asm__ volatile("" ::: "memory");
 		point = query(syncobj);
 		assert_true(point > last);
 		assert_int_equal(kill(pid, SIGKILL), 0);
-		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
 		last = query(syncobj);
 		assert_true(last >= point);
@@ -747,7 +747,7 @@ static void *interrupt_then_signal(void *data)
 
 	for (int i = 0; i < 100; i++) {
 		pthread_kill(*waiter, SIGUSR1);
-		sched_yield();
+		usleep(100);
 	}
 	fail_if(signal_point(ring[0], 1) != 0);
 	return NULL;

@@ -199,7 +199,8 @@ def memory_cgroups():
 
 @unittest.skipUnless(memory_cgroups(), "needs root, and cgroups with the memory controller")
 class Watch(ToolTest):
-    """Where a child in another cgroup can be charged, for memfds and for real heaps."""
+    """Where a child in another cgroup can be charged. What lives there comes and goes beside the
+    buffer: a MiB is allowed for it."""
 
     def setUp(self):
         super().setUp()
@@ -220,8 +221,8 @@ class Watch(ToolTest):
         result = json.loads(self.good("alloc", "--json", "-H", "memfd", "-c", target, "--strict",
                                       "--watch-cgroup", "8M"))
         self.assertEqual((result["charged"], result["target"]), ("helper", target))
-        self.assertGreaterEqual(result["allocated"]["memory.current"] -
-                                result["before"]["memory.current"], 8 * MIB)
+        self.assertGreater(result["allocated"]["memory.current"] -
+                           result["before"]["memory.current"], 7 * MIB)
 
     def test_cgroup_is_seen_to_be_charged(self):
         self.check(self.cgroup)
@@ -242,8 +243,8 @@ class Watch(ToolTest):
             match = re.match(r"(\w+): memory.current \d+ \(([+-]\d+)\)", line)
             counts[match[1]] = int(match[2])
         self.assertEqual(lines[3], "here")
-        self.assertGreaterEqual(counts["allocated"], 8 * MIB)
-        self.assertLess(counts["released"], 4 * MIB)
+        self.assertGreater(counts["allocated"], 7 * MIB)
+        self.assertLess(counts["released"], MIB)
 
     def test_limit_is_named(self):
         with open(self.cgroup + "/memory.max", "w") as file:

@@ -2,8 +2,6 @@
 /* Allocation: from heaps, udmabuf and memfds, and the ways to charge somebody for it. */
 #include <linux/dma-buf.h>
 #include <linux/udmabuf.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 
@@ -78,10 +76,14 @@ static int sealed_memfd(const struct allocation *a, int seals)
 /* The only way to another access mode is a new open file. */
 static int reopen_read_only(int fd)
 {
-	char path[32];
-	int read_only;
+	char path[] = "/proc/self/fd/0000000000", *digit = path + sizeof("/proc/self/fd/") - 1;
+	int read_only, divisor = 1;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	while (fd / divisor >= 10) /* printf() is not async-signal-safe */
+		divisor *= 10;
+	for (; divisor; divisor /= 10)
+		*digit++ = (char)('0' + fd / divisor % 10);
+	*digit = '\0';
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
 	if (read_only == -1)
 		read_only = -errno;

@@ -693,10 +693,19 @@ static void read_only_memfd_cannot_be_written(void **state)
 	void *address;
 
 	open_memfd();
-	buffer = alloc(DMABUF_ALLOC_READ_ONLY);
-	assert_int_equal(dmabuf_map(buffer, DMABUF_WRITE, &address), -EACCES);
-	assert_int_equal(dmabuf_map(buffer, DMABUF_READ, &address), 0);
-	dmabuf_unref(buffer);
+	/* Descriptors of one, two and three digits. */
+	for (int number = 3; number < 300; number *= 10) {
+		int fds[301], n = 0;
+
+		while ((fds[n] = fcntl(0, F_DUPFD_CLOEXEC, 0)) < number)
+			n++;
+		buffer = alloc(DMABUF_ALLOC_READ_ONLY);
+		for (; n >= 0; n--)
+			close(fds[n]);
+		assert_int_equal(dmabuf_map(buffer, DMABUF_WRITE, &address), -EACCES);
+		assert_int_equal(dmabuf_map(buffer, DMABUF_READ, &address), 0);
+		dmabuf_unref(buffer);
+	}
 }
 
 static void memfd_that_is_too_large_is_enomem(void **state)

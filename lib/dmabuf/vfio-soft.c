@@ -56,6 +56,12 @@ static int soft_export(struct dmabuf_vfio *device, uint32_t bar, const struct dm
 		       size_t count, uint64_t size, uint32_t attr, uint32_t flags)
 {
 	struct vfio_soft *soft = device->soft;
+	/*
+	 * Who has it can neither make it larger again once it is revoked, nor add a seal
+	 * against that, nor open it again to write.
+	 */
+	int seals = F_SEAL_GROW | F_SEAL_SEAL |
+		    (flags & DMABUF_VFIO_READ_ONLY ? F_SEAL_FUTURE_WRITE : 0);
 	_cleanup_close_ int own = -1, fd = -1;
 	char path[32];
 	int r;
@@ -63,8 +69,7 @@ static int soft_export(struct dmabuf_vfio *device, uint32_t bar, const struct dm
 	own = memfd_create(soft->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (own == -1)
 		return -errno;
-	/* Who has it cannot make it larger again once it is revoked. */
-	if (ftruncate(own, (off_t)size) == -1 || fcntl(own, F_ADD_SEALS, F_SEAL_GROW) == -1)
+	if (ftruncate(own, (off_t)size) == -1 || fcntl(own, F_ADD_SEALS, seals) == -1)
 		return errno == EFBIG ? -ENOMEM : -errno;
 	if (flags & DMABUF_VFIO_READ_ONLY) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", own);
@@ -125,8 +130,9 @@ static int soft_reset(struct dmabuf_vfio *device)
 	pthread_mutex_lock(&soft->lock);
 	for (size_t i = 0; i < soft->count; i++)
 		if (fstat(soft->fds[i], &st) == -1 ||
-		    fallocate(soft->fds[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			      st.st_size) == -1)
+		    (fallocate(soft->fds[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			       st.st_size) == -1 &&
+		     errno != EPERM)) /* sealed against writing: it is as it was made */
 			r = -errno;
 	pthread_mutex_unlock(&soft->lock);
 	return r;

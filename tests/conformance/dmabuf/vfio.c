@@ -275,6 +275,24 @@ static void buffer_for_reading_cannot_be_written(struct conf *c)
 	dmabuf_unref(buffer);
 }
 
+/* Who gets the descriptor may be another user, and hostile. */
+static void buffer_for_reading_is_not_opened_again_to_write(struct conf *c)
+{
+	struct dmabuf *buffer;
+	char path[32];
+	int fd;
+
+	CHECK_OK(export_pages(c, 0, 1, DMABUF_VFIO_READ_ONLY, &buffer));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dmabuf_fd(buffer));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		CHECK_EQ(write(fd, "w", 1), -1);
+		CHECK(mmap(NULL, c->page, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+		close(fd);
+	}
+	dmabuf_unref(buffer);
+}
+
 static void write_combining_mappings_hold_what_is_written(struct conf *c)
 {
 	const struct dmabuf_range range = {0, c->page};
@@ -479,6 +497,17 @@ static void range_can_be_exported_again(struct conf *c)
 	dmabuf_unref(buffer);
 }
 
+static void holder_cannot_keep_it_from_being_revoked(struct conf *c)
+{
+	struct dmabuf *buffer = make(c, 0, 1);
+	volatile uint32_t *words = map(buffer);
+
+	CHECK_EQ(fcntl(dmabuf_fd(buffer), F_ADD_SEALS, F_SEAL_SHRINK), -1);
+	CHECK_OK(dmabuf_vfio_revoke(c->device, buffer));
+	check_dead(words);
+	dmabuf_unref(buffer);
+}
+
 static void buffer_of_another_device_is_not_revoked(struct conf *c)
 {
 	const struct dmabuf_range range = {0, c->page};
@@ -601,12 +630,14 @@ static void device_that_a_child_drops_goes_on(struct conf *c)
 
 static void mappings_work_again_after_a_reset(struct conf *c)
 {
-	struct dmabuf *buffer = make(c, 0, 1);
+	struct dmabuf *buffer = make(c, 0, 1), *read_only;
 	volatile uint32_t *words = map(buffer);
 
 	check_works(words, 1);
+	CHECK_OK(export_pages(c, 1, 1, DMABUF_VFIO_READ_ONLY, &read_only));
 	CHECK_OK(dmabuf_vfio_reset(c->device));
 	check_works(words, 2);
+	dmabuf_unref(read_only);
 	dmabuf_unref(buffer);
 }
 
@@ -658,6 +689,7 @@ static const struct conf_case cases[] = {
 	CASE(bad_ranges_are_refused, 0),
 	CASE(bad_arguments_are_refused, 0),
 	CASE(buffer_for_reading_cannot_be_written, DMABUF_VFIO_MMAP),
+	CASE(buffer_for_reading_is_not_opened_again_to_write, 0),
 	CASE(write_combining_mappings_hold_what_is_written, DMABUF_VFIO_WRITE_COMBINE),
 	CASE(mapping_outlives_the_buffer, DMABUF_VFIO_MMAP),
 	CASE(mappings_of_one_buffer_show_the_same, DMABUF_VFIO_MMAP),
@@ -669,6 +701,7 @@ static const struct conf_case cases[] = {
 	CASE(buffer_for_reading_is_revoked_too, DMABUF_VFIO_REVOKE),
 	CASE(other_buffers_of_the_range_go_on, DMABUF_VFIO_REVOKE),
 	CASE(range_can_be_exported_again, DMABUF_VFIO_REVOKE),
+	CASE(holder_cannot_keep_it_from_being_revoked, DMABUF_VFIO_REVOKE),
 	CASE(buffer_of_another_device_is_not_revoked, DMABUF_VFIO_REVOKE),
 	CASE(buffer_of_no_device_is_not_revoked, DMABUF_VFIO_REVOKE),
 	CASE(threads_touch_while_it_is_revoked, DMABUF_VFIO_REVOKE),

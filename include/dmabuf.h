@@ -393,7 +393,8 @@ struct dmabuf_charge *dmabuf_charge_unref(struct dmabuf_charge *charge);
  * dmabuf_alloc - allocate a buffer
  * @heap: where from
  * @size: bytes, rounded up to pages
- * @name: its name, or NULL for the heap's; one that cannot be set is no error
+ * @name: its name, cut to 31 bytes, or NULL for the heap's; one that cannot be set is no
+ *	error
  * @charge: whom to charge, or NULL for what the heap does by itself
  * @flags: DMABUF_ALLOC_*
  * @ret_buffer: the buffer, with one reference

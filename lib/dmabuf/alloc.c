@@ -2,6 +2,7 @@
 /* Allocation: from heaps, udmabuf and memfds, and the ways to charge somebody for it. */
 #include <linux/dma-buf.h>
 #include <linux/udmabuf.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 
@@ -44,12 +45,16 @@ static inline int node_alloc(const struct allocation *a)
 	return r < 0 ? r : (int)args.fd;
 }
 
+/* The kernel refuses a longer name than 249 bytes; it is cut as that of a dma-buf is. */
 static int memfd_open(const char *name)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	char cut[DMABUF_NAME_SIZE] = "";
+	int fd;
 
+	memcpy(cut, name, strnlen(name, sizeof(cut) - 1));
+	fd = memfd_create(cut, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd == -1 && errno == EINVAL) /* before Linux 6.3 */
-		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		fd = memfd_create(cut, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return fd == -1 ? -errno : fd;
 }
 
@@ -93,11 +98,12 @@ static int reopen_read_only(int fd)
 
 static RARE int memfd_alloc(const struct allocation *a)
 {
-	int fd = sealed_memfd(a, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	bool read_only = (a->fd_flags & O_ACCMODE) == O_RDONLY;
+	/* Who has a descriptor for reading can open it again in /proc. */
+	int fd = sealed_memfd(a, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL |
+					 (read_only ? F_SEAL_FUTURE_WRITE : 0));
 
-	if (fd < 0 || (a->fd_flags & O_ACCMODE) != O_RDONLY)
-		return fd;
-	return reopen_read_only(fd);
+	return fd < 0 || !read_only ? fd : reopen_read_only(fd);
 }
 
 static RARE int udmabuf_alloc(const struct allocation *a)

@@ -432,6 +432,24 @@ static void read_only_buffer_is_not_mapped_for_writing(struct conf *c)
 	dmabuf_unref(buffer);
 }
 
+/* Who gets the descriptor may be another user, and hostile. */
+static void read_only_buffer_is_not_opened_again_to_write(struct conf *c)
+{
+	struct dmabuf *buffer;
+	char path[32];
+	int fd;
+
+	CHECK_OK(dmabuf_alloc(c->heap, 1, NULL, NULL, DMABUF_ALLOC_READ_ONLY, &buffer));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dmabuf_fd(buffer));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		CHECK_EQ(write(fd, "w", 1), -1);
+		CHECK(mmap(NULL, c->page, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+		close(fd);
+	}
+	dmabuf_unref(buffer);
+}
+
 static void name_is_what_was_asked_for(struct conf *c)
 {
 	struct dmabuf_info info;
@@ -444,6 +462,20 @@ static void name_is_what_was_asked_for(struct conf *c)
 	buffer = make(c, 1);
 	CHECK_OK(dmabuf_info(dmabuf_fd(buffer), &info));
 	CHECK(!strcmp(info.name, dmabuf_heap_name(c->heap)));
+	dmabuf_unref(buffer);
+}
+
+static void long_name_is_cut(struct conf *c)
+{
+	struct dmabuf_info info;
+	struct dmabuf *buffer;
+	char name[300] = "";
+
+	memset(name, 'n', sizeof(name) - 1);
+	CHECK_OK(dmabuf_alloc(c->heap, 1, name, NULL, 0, &buffer));
+	CHECK_OK(dmabuf_info(dmabuf_fd(buffer), &info));
+	CHECK_EQ(strlen(info.name), DMABUF_NAME_SIZE - 1);
+	CHECK(!strncmp(info.name, name, DMABUF_NAME_SIZE - 1));
 	dmabuf_unref(buffer);
 }
 
@@ -975,7 +1007,9 @@ static const struct conf_case buffer_cases[] = {
 	CASE(part_is_mapped_at_a_fixed_address, CONF_MEMORY),
 	CASE(what_is_outside_is_not_mapped, CONF_MEMORY),
 	CASE(read_only_buffer_is_not_mapped_for_writing, CONF_MEMORY | CONF_READ_ONLY),
+	CASE(read_only_buffer_is_not_opened_again_to_write, CONF_READ_ONLY),
 	CASE(name_is_what_was_asked_for, 0),
+	CASE(long_name_is_cut, 0),
 	CASE(name_can_be_changed, CONF_DMABUF),
 	CASE(exporter_is_told, 0),
 	CASE(references_are_counted, CONF_DMABUF | CONF_MEMORY),

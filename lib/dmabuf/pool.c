@@ -90,6 +90,13 @@ static uint64_t free_entries(struct entry *entry)
 
 /* ---- allocation --------------------------------------------------------- */
 
+/* Whether it was charged to its target, and not to whoever took it by best effort. */
+static bool is_charged_to(const struct dmabuf *buffer, const struct dmabuf_charge *charge)
+{
+	return buffer->charged == DMABUF_CHARGED_CALLER ? charge->self == getpid()
+							: buffer->charged != DMABUF_CHARGED_NOT;
+}
+
 /* The charge stays with who it was made to, and a strict caller wants one. */
 static bool fits(const struct dmabuf *buffer, uint64_t size, const struct dmabuf_charge *charge,
 		 uint32_t flags)
@@ -98,9 +105,9 @@ static bool fits(const struct dmabuf *buffer, uint64_t size, const struct dmabuf
 
 	if (buffer->size != size || buffer->read_only_fd != read_only)
 		return false;
-	if (buffer->charged != DMABUF_CHARGED_NOT)
-		return charge_is_same(buffer->charge, charge);
-	return !charge || !(flags & DMABUF_ALLOC_STRICT);
+	if (buffer->charged != DMABUF_CHARGED_NOT && !charge_is_same(buffer->charge, charge))
+		return false;
+	return !charge || !(flags & DMABUF_ALLOC_STRICT) || is_charged_to(buffer, charge);
 }
 
 /* One whose last target was the same is best: it need not be cleared. */

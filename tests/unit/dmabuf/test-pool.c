@@ -196,6 +196,24 @@ static void strict_target_gets_no_uncharged_buffer(void **state)
 	dmabuf_unref(buffer);
 }
 
+/* Best effort may have charged the caller instead of the target. */
+static void strict_target_gets_no_buffer_that_another_was_charged_for(void **state)
+{
+	struct dmabuf *buffer = take(PAGE, fx.other, 0), *strict = NULL;
+
+	buffer->charged = DMABUF_CHARGED_CALLER;
+	give(buffer);
+	if (dmabuf_pool_alloc(fx.pool, PAGE, fx.other, DMABUF_ALLOC_STRICT, &strict) == 0)
+		assert_int_not_equal(dmabuf_charged(strict), DMABUF_CHARGED_CALLER);
+	dmabuf_unref(strict);
+	dmabuf_unref(take(PAGE, fx.other, 0));
+	assert_int_equal(stats().reused, 1);
+
+	give(take(PAGE, fx.self, DMABUF_ALLOC_STRICT));
+	dmabuf_unref(take(PAGE, fx.self, DMABUF_ALLOC_STRICT));
+	assert_int_equal(stats().reused, 2);
+}
+
 static void buffer_of_the_same_target_is_taken_before_one_to_clear(void **state)
 {
 	struct dmabuf *ours = take(PAGE, NULL, 0), *others = take(PAGE, NULL, 0);
@@ -396,6 +414,7 @@ int main(void)
 		with_pool(buffer_is_cleared_before_another_target_gets_it),
 		with_pool(charged_buffer_stays_with_its_target),
 		with_pool(strict_target_gets_no_uncharged_buffer),
+		with_pool(strict_target_gets_no_buffer_that_another_was_charged_for),
 		with_pool(buffer_of_the_same_target_is_taken_before_one_to_clear),
 		with_pool(read_only_buffer_that_cannot_be_cleared_is_dropped),
 		with_pool(target_that_is_gone_is_esrch),

@@ -46,14 +46,14 @@ int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer)
 	struct dmabuf *buffer;
 	uint64_t size = 0;
 	bool memfd = is_memfd(fd, &size);
+	off_t end = memfd ? (off_t)size : is_dmabuf(fd) ? lseek(fd, 0, SEEK_END) : -1;
 
-	if (!memfd && !is_dmabuf(fd)) {
+	/* lseek() fails for what names a dma-buf's path only. */
+	if (end < 0) {
 		close(fd);
 		return -EINVAL;
 	}
-	if (!memfd)
-		size = (uint64_t)lseek(fd, 0, SEEK_END);
-	buffer = buffer_new(fd, size, memfd);
+	buffer = buffer_new(fd, (uint64_t)end, memfd);
 	if (!buffer)
 		return -ENOMEM;
 	*ret_buffer = buffer;

@@ -2,16 +2,32 @@
 /* Messages of buffers: what is sent arrives, and what others send does no harm. */
 #include "fixture.h"
 
+#include <linux/magic.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #define MAGIC 0x31626d64U
 #define ROOM 8U
 
 static int ends[2];
+
+int fstatfs(int fd, struct statfs *fs) __attribute__((visibility("default")));
+
+/* In front of libc's: a descriptor that names a path names that of a dma-buf. */
+int fstatfs(int fd, struct statfs *fs)
+{
+	int r = (int)syscall(SYS_fstatfs, fd, fs);
+
+	if (r == 0 && fcntl(fd, F_GETFL) & O_PATH)
+		fs->f_type = DMA_BUF_MAGIC;
+	return r;
+}
 
 static void open_ends(int type)
 {
@@ -321,6 +337,21 @@ static void descriptors_that_are_no_buffers_are_ebadmsg(void **state)
 	assert_refused(-EBADMSG);
 }
 
+/* As that of a dma-buf is, of which fstatfs() tells what it is. */
+static void descriptor_that_names_a_path_only_is_ebadmsg(void **state)
+{
+	char path[32];
+	int fd = memfd(PAGE), path_fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	path_fd = open(path, O_PATH | O_CLOEXEC);
+	assert_true(path_fd >= 0);
+	send_raw(MAGIC, 1, 0, NULL, 0, &path_fd, 1);
+	close(path_fd);
+	close(fd);
+	assert_refused(-EBADMSG);
+}
+
 static void message_without_room_is_lost_and_the_next_one_arrives(void **state)
 {
 	int fds[ROOM + 1];
@@ -525,6 +556,7 @@ int main(void)
 		on_both(more_descriptors_than_any_message_has_are_ebadmsg),
 		on_both(fewer_descriptors_than_promised_are_ebadmsg),
 		on_both(descriptors_that_are_no_buffers_are_ebadmsg),
+		on_both(descriptor_that_names_a_path_only_is_ebadmsg),
 		on_both(message_without_room_is_lost_and_the_next_one_arrives),
 		on_both(without_free_descriptors_it_is_emfile),
 		on_both(sizes_are_those_of_the_kernel),

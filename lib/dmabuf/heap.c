@@ -126,7 +126,8 @@ static int find_node(const char *name, struct node *ret_node)
 	if (strcmp(name, UDMABUF_NODE) == 0)
 		node.kind = HEAP_UDMABUF;
 	node.is_listed = !strchr(name, '/') ||
-			 (strncmp(name, directory, length) == 0 && name[length] == '/');
+			 (strncmp(name, directory, length) == 0 && name[length] == '/' &&
+			  !strchr(name + length + 1, '/'));
 	n = strchr(name, '/') ? asprintf(&node.path, "%s", name)
 			      : asprintf(&node.path, "%s/%s", directory, name);
 	if (n == -1)

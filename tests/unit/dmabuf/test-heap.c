@@ -282,11 +282,14 @@ static void errors_of_open_are_told(void **state)
 static void other_files_are_enodev(void **state)
 {
 	struct dmabuf_heap *heap = NULL;
+	char outside[64];
 
 	node("system");
 	assert_int_equal(dmabuf_heap_open("system", &heap), -ENODEV);
 	assert_int_equal(dmabuf_heap_open("/dev/null", &heap), -ENODEV);
 	assert_int_equal(dmabuf_heap_open("/tmp", &heap), -ENODEV);
+	snprintf(outside, sizeof(outside), "%s/../../dev/null", directory);
+	assert_int_equal(dmabuf_heap_open(outside, &heap), -ENODEV);
 	assert_null(heap);
 }
 

@@ -58,19 +58,24 @@ static int find_mount(char **ret_root, char **ret_mount)
 	return -ENOENT;
 }
 
+const char *cgroup_below(const char *path, const char *mounted)
+{
+	size_t length = strlen(mounted);
+
+	if (length <= 1 || strncmp(path, mounted, length) != 0)
+		return path;
+	return path[length] == '/' || !path[length] ? path + length : path;
+}
+
 int cgroup_open(const char *path)
 {
 	_cleanup_free_ char *root = NULL, *mount = NULL, *full = NULL;
-	size_t length;
 	int fd, r;
 
 	r = find_mount(&root, &mount);
 	if (r < 0)
 		return r;
-	length = strlen(root);
-	if (length > 1 && strncmp(path, root, length) == 0)
-		path += length;
-	if (asprintf(&full, "%s/%s", mount, path) == -1) {
+	if (asprintf(&full, "%s/%s", mount, cgroup_below(path, root)) == -1) {
 		full = NULL;
 		return -ENOMEM;
 	}

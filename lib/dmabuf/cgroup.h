@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What is left of a path in the hierarchy below the part of it that is mounted. */
+const char *cgroup_below(const char *path, const char *mounted);
+
 /*
  * Open the directory of a cgroup by its path in the hierarchy. Return: a new descriptor
  * (O_PATH, not 0), or a negative errno: -ENOENT if there is none, or no cgroup2.

@@ -368,6 +368,18 @@ static void removed_cgroup_is_esrch(void **state)
 	close(own);
 }
 
+/* In a container a part of the hierarchy is mounted, and paths may or may not begin with it. */
+static void path_is_found_below_the_mounted_part(void **state)
+{
+	assert_string_equal(cgroup_below("/a/b", "/"), "/a/b");
+	assert_string_equal(cgroup_below("a/b", "/"), "a/b");
+	assert_string_equal(cgroup_below("/a/b", "/a"), "/b");
+	assert_string_equal(cgroup_below("/a", "/a"), "");
+	assert_string_equal(cgroup_below("/ab", "/a"), "/ab");
+	assert_string_equal(cgroup_below("/ab/c", "/a"), "/ab/c");
+	assert_string_equal(cgroup_below("b", "/a"), "b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +400,7 @@ int main(void)
 		with_script(file_of_a_cgroup_is_no_cgroup),
 		with_script(other_paths_are_no_cgroups),
 		with_script(removed_cgroup_is_esrch),
+		with_script(path_is_found_below_the_mounted_part),
 	};
 
 	return cmocka_run_group_tests_name("dmabuf-charge", tests, NULL, NULL);

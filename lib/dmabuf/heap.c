@@ -125,9 +125,9 @@ static int find_node(const char *name, struct node *ret_node)
 		name = UDMABUF_NODE;
 	if (strcmp(name, UDMABUF_NODE) == 0)
 		node.kind = HEAP_UDMABUF;
-	node.is_listed = !strchr(name, '/') ||
-			 (strncmp(name, directory, length) == 0 && name[length] == '/' &&
-			  !strchr(name + length + 1, '/'));
+	node.is_listed =
+		!strchr(name, '/') || (strncmp(name, directory, length) == 0 &&
+				       name[length] == '/' && !strchr(name + length + 1, '/'));
 	n = strchr(name, '/') ? asprintf(&node.path, "%s", name)
 			      : asprintf(&node.path, "%s/%s", directory, name);
 	if (n == -1)

@@ -9,7 +9,7 @@
 #include "uapi-vfio.h"
 #include "vfio.h"
 
-#define ADDRESS_SIZE sizeof("0000:00:00.0")
+#define ADDRESS_SIZE sizeof("00000000:00:00.0") /* of the longest */
 
 /* ---- features ----------------------------------------------------------- */
 
@@ -449,15 +449,19 @@ static int open_address(struct dmabuf_vfio *device, const char *address)
 	return r == -ENOENT ? -EOPNOTSUPP : r;
 }
 
-/* "03:00.0" to "0000:03:00.0". Return: 0; -EINVAL. */
+/*
+ * "03:00.0" to "0000:03:00.0". Domains have 4 digits, those that drivers make up more.
+ * Return: 0; -EINVAL.
+ */
 static int parse_address(const char *text, char ret_address[ADDRESS_SIZE])
 {
-	static const char pattern[] = "xxxx:xx:xx.o";
-	const char *p = pattern, *t = text;
+	static const char pattern[] = "xx:xx.o", digits[] = "0123456789abcdefABCDEF";
+	size_t domain = strspn(text, digits);
+	const char *t = text;
 
-	if (strlen(text) == 7)
-		p += 5;
-	for (; *p; p++, t++) {
+	if (domain >= 4 && domain <= 8 && text[domain] == ':')
+		t += domain + 1;
+	for (const char *p = pattern; *p; p++, t++) {
 		bool ok = *p == 'x'   ? isxdigit((unsigned char)*t)
 			  : *p == 'o' ? *t >= '0' && *t <= '7'
 				      : *t == *p;
@@ -467,7 +471,7 @@ static int parse_address(const char *text, char ret_address[ADDRESS_SIZE])
 	}
 	if (*t)
 		return -EINVAL;
-	snprintf(ret_address, ADDRESS_SIZE, "%s%s", t - text == 7 ? "0000:" : "", text);
+	snprintf(ret_address, ADDRESS_SIZE, "%s%s", domain < 4 ? "0000:" : "", text);
 	for (char *c = ret_address; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	return 0;

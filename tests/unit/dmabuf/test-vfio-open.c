@@ -230,6 +230,7 @@ static void malformed_names_are_invalid(void **state)
 		"0000:03:00.8",
 		"0000:03:00.00",
 		"000:03:00.0",
+		"123456789:03:00.0",
 		"g0:00.0",
 		"03-00.0",
 		"0000:03:00.0 ",
@@ -262,6 +263,8 @@ static void unknown_address_is_no_device(void **state)
 {
 	sysfs_dir("bus/pci/devices");
 	expect_failure("0000:03:00.1", -ENODEV);
+	expect_failure("10000:e1:00.0", -ENODEV); /* domains of Intel's VMD */
+	expect_failure("12345678:03:00.0", -ENODEV);
 }
 
 static void missing_nodes_are_no_device(void **state)

@@ -87,7 +87,16 @@ class List(ToolTest):
         self.assertEqual(list(self.listed("--heap", "system", "-H", "protected", env=env)),
                          ["protected", "system"])
         self.assertEqual(list(self.listed("--require", "contiguous", env=env)), ["linux,cma"])
-        self.assertEqual(self.listed("-H", "nonsense", env=env), {})
+        self.assertEqual(list(self.listed("-H", self.directory + "/system", env=env)), ["system"])
+
+    def test_heap_that_is_not_there_does_not_hide_the_others(self):
+        env = self.heaps("system")
+        for json_option in ([], ["--json"]):
+            result = tool("list", "-H", "nonsense", "-H", "system", *json_option, env=env)
+            self.assertEqual(result.returncode, FAILED)
+            self.assertRegex(result.stderr, r"^dmabuf-heap: .*/nonsense does not exist: .*\n$")
+            self.assertIn("system", result.stdout)
+        self.assertEqual(json.loads(result.stdout)["heaps"][0]["name"], "system")
 
     def test_charging_is_asked_for(self):
         heaps = self.listed("--charging", env=self.heaps("system"))
@@ -165,7 +174,7 @@ class Targets(ToolTest):
         child = subprocess.Popen(["true"])
         child.wait()
         self.assertIn("gone", self.bad(CHARGE, "alloc", "-H", "memfd", "-c", str(child.pid), "1"))
-        for target in ("nonsense", "/no/such/cgroup", "/proc"):
+        for target in ("nonsense", "/no/such/cgroup", "/proc", "1K", "0x1", "99999999999"):
             message = self.bad(CHARGE, "alloc", "-H", "memfd", "-c", target, "1")
             self.assertIn("TARGET is self, the number of a process, or a cgroup", message)
             self.assertIn(target, message)

@@ -230,15 +230,25 @@ static int run_command(char **command, const struct dmabuf *buffer)
 
 /* ---- all of it ---------------------------------------------------------- */
 
-/* Return: 0, or a negative errno. */
-static int make_target(const char *text, struct dmabuf_charge **ret_charge)
+bool is_pid(const char *text, pid_t *ret_pid)
 {
 	uint64_t pid;
 
+	if (text[strspn(text, "0123456789")] || parse_size(text, INT32_MAX, &pid) < 0)
+		return false;
+	*ret_pid = (pid_t)pid;
+	return true;
+}
+
+/* Return: 0, or a negative errno. */
+static int make_target(const char *text, struct dmabuf_charge **ret_charge)
+{
+	pid_t pid;
+
 	if (strcmp(text, "self") == 0)
 		return dmabuf_charge_self(ret_charge);
-	if (parse_size(text, INT32_MAX, &pid) == 0)
-		return dmabuf_charge_pid((pid_t)pid, ret_charge);
+	if (is_pid(text, &pid))
+		return dmabuf_charge_pid(pid, ret_charge);
 	return dmabuf_charge_cgroup(text, ret_charge);
 }
 

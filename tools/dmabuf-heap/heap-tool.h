@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <dmabuf.h>
 
@@ -31,6 +32,9 @@ struct heap_tool {
 
 int tool_list(const struct heap_tool *tool);
 int tool_alloc(const struct heap_tool *tool);
+
+/* Whether a target of --charge is the number of a process. */
+bool is_pid(const char *text, pid_t *ret_pid);
 
 /* DMABUF_HEAP_* and DMABUF_CHARGING_* as words. */
 struct bit {

@@ -60,12 +60,17 @@ static int find_charging(const struct dmabuf_heap_info *info, uint32_t *ret_char
 	return r;
 }
 
+static bool has_name(const struct dmabuf_heap_info *info, const char *name)
+{
+	return strcmp(name, info->name) == 0 || (info->path && strcmp(name, info->path) == 0);
+}
+
 static bool is_wanted(const struct heap_tool *tool, const struct dmabuf_heap_info *info)
 {
 	bool named = tool->n_heaps == 0;
 
 	for (size_t i = 0; i < tool->n_heaps; i++)
-		named = named || strcmp(tool->heaps[i], info->name) == 0;
+		named = named || has_name(info, tool->heaps[i]);
 	return named && (info->properties & tool->required) == tool->required;
 }
 
@@ -119,19 +124,41 @@ static void print_heap(const struct heap_tool *tool, const struct dmabuf_heap_in
 	printf("%s\n", heap->reason ? heap->reason : "usable");
 }
 
+/* Say what is wrong with those that were named and are not there. Return: EXIT_*. */
+static int explain_missing(const struct heap_tool *tool, const struct dmabuf_heap_info *heaps,
+			   size_t count)
+{
+	int status = EXIT_FINE;
+	char text[512];
+
+	for (size_t i = 0; i < tool->n_heaps; i++) {
+		bool listed = false;
+
+		for (size_t n = 0; n < count; n++)
+			listed = listed || has_name(&heaps[n], tool->heaps[i]);
+		if (listed)
+			continue;
+		dmabuf_heap_explain(tool->heaps[i], text, sizeof(text));
+		tool_error_line(text);
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
 int tool_list(const struct heap_tool *tool)
 {
 	_cleanup_free_ struct dmabuf_heap_info *heaps = NULL;
 	size_t count;
-	int r = dmabuf_heap_list(&heaps, &count);
+	int r = dmabuf_heap_list(&heaps, &count), status;
 
 	if (r < 0) {
 		tool_error("%s", dmabuf_strerror(r));
 		return EXIT_FAILED;
 	}
+	status = explain_missing(tool, heaps, count);
 	if (tool->json) {
 		print_json(tool, heaps, count);
-		return EXIT_FINE;
+		return status;
 	}
 	printf("%-24s %-20s ", "NAME", "PROPERTIES");
 	if (tool->charging)
@@ -140,5 +167,5 @@ int tool_list(const struct heap_tool *tool)
 	for (size_t i = 0; i < count; i++)
 		if (is_wanted(tool, &heaps[i]))
 			print_heap(tool, &heaps[i]);
-	return EXIT_FINE;
+	return status;
 }

@@ -34,13 +34,13 @@ static void read_counters(int cgroup, struct counters *counters)
 /* The directory of the target's cgroup, or a negative errno. */
 static int open_cgroup(const char *charge)
 {
-	uint64_t pid;
+	pid_t pid;
 	int fd;
 
 	if (!charge || strcmp(charge, "self") == 0)
 		return cgroup_of_process(0);
-	if (parse_size(charge, INT32_MAX, &pid) == 0)
-		return cgroup_of_process((pid_t)pid);
+	if (is_pid(charge, &pid))
+		return cgroup_of_process(pid);
 	fd = open(charge, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && cgroup_is(fd))
 		return fd;

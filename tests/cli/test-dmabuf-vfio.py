@@ -131,7 +131,8 @@ class Export(ToolTest):
                                r"exporter memfd\n$")
         answer = json.loads(self.good("export", "soft:4M", "0", "0+8K", "--json",
                                       "--write-combining", "--name", "x"))
-        self.assertEqual((answer["size"], answer["write_combining"]), (8192, True))
+        self.assertEqual((answer["bar"], answer["size"], answer["write_combining"]),
+                         (0, 8192, True))
 
     def test_command_inherits_the_descriptor(self):
         script = ("import mmap, os; fd = int(os.environ['DMABUF_FD']); "
@@ -185,10 +186,28 @@ class Usage(ToolTest):
                      ("attach", "-s", "x", "y", "--write", "0=z"),
                      ("attach", "-s", "x", "y", "--width", "3"),
                      ("attach", "-s", "x", "y", "--width", ""),
-                     ("serve", "--mode", "888"), ("revoke", "--pid", "x")):
+                     ("attach", "-s", "x", "y" * 32), ("revoke", "-s", "x", "y" * 32),
+                     ("serve", "--mode", "888"), ("revoke", "--pid", "x"),
+                     ("revoke", "-s", "x", "y", "--pid", "0")):
             self.bad(USAGE, *args)
         many = [word for n in range(65) for word in ("--read", str(4 * n))]
         self.assertIn("more than 64", self.bad(USAGE, "attach", "-s", "x", "y", *many))
+
+    def test_options_of_other_commands_are_refused(self):
+        for option, args in (("--read", ("list", "soft:4M", "--read", "0")),
+                             ("--policy", ("list", "-p", "x")),
+                             ("--socket", ("export", "soft:4M", "0", "0+4K", "-s", "x")),
+                             ("--wait", ("export", "soft:4M", "0", "0+4K", "--wait")),
+                             ("--pid", ("attach", "-s", "x", "y", "--pid", "1")),
+                             ("--read-only", ("attach", "-s", "x", "y", "--read-only")),
+                             ("--name", ("serve", "-s", "x", "-p", "x", "soft:4M", "--name", "x")),
+                             ("--mode", ("revoke", "-s", "x", "y", "--mode", "0600"))):
+            self.assertIn(option + " is not for " + args[0], self.bad(USAGE, *args))
+
+    def test_values_that_are_wider_than_a_word(self):
+        for width, value in ((1, "0x100"), (2, "64K"), (4, "4G")):
+            self.assertIn("--width", self.bad(USAGE, "attach", "-s", "x", "y", "--width",
+                                              str(width), "--write", "0=" + value))
 
     def test_help_and_version(self):
         self.assertIn("Usage: dmabuf-vfio", self.good("--help"))
@@ -273,11 +292,13 @@ class ServerTest(ToolTest):
         self.server = None
         self.addCleanup(self.end)
 
-    def serve(self, policy=POLICY, *options):
+    def serve(self, policy=POLICY, *options, limit=None):
         path = self.write("policy", policy)
-        self.server = subprocess.Popen(
-            [TOOL, "serve", "-s", self.socket, "-p", path, *options, "soft:4M,64K"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [TOOL, "serve", "-s", self.socket, "-p", path, *options, "soft:4M,64K"]
+        if limit:
+            command = ["sh", "-c", 'ulimit -n %d; exec "$@"' % limit, "sh", *command]
+        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       text=True)
         self.assertIn("soft:4M,64K", self.server.stdout.readline())
 
     def end(self):
@@ -319,8 +340,8 @@ class ServerTest(ToolTest):
 
     def connect(self):
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        client.settimeout(LIMIT)
         client.connect(self.socket)
+        client.settimeout(LIMIT)
         self.addCleanup(client.close)
         return client
 
@@ -345,8 +366,8 @@ class Vending(ServerTest):
         self.serve()
         for width, text in ((1, "0x88"), (2, "0x7788"), (4, "0x55667788"),
                             (8, "0x1122334455667788")):
-            result = self.attach("frame0", "--width", str(width), "--write",
-                                 "8=0x1122334455667788", "--read", "8")
+            result = self.attach("frame0", "--width", str(width), "--write", "8=" + text,
+                                 "--read", "8")
             self.assertIn("0x00000008: %s\n" % text, result.stdout)
 
     def test_json(self):
@@ -521,6 +542,41 @@ class Users(ServerTest):
         crowd.communicate("")
 
 
+class BadServers(ToolTest):
+    """What attach does with what it is sent."""
+
+    def attach(self, size, length=PAGE, status=0):
+        path = self.path("bad")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(path)
+        listener.listen()
+        client = subprocess.Popen([TOOL, "attach", "-s", path, "x", "--read", "0"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        server, _ = listener.accept()
+        server.recv(4096)
+        memfd = os.memfd_create("x")
+        os.ftruncate(memfd, size)
+        reply = struct.pack("=IIiI32sQQIIIIII128s", VERSION, ATTACH, status, 0, b"x", 0, length,
+                            0, 0, 0, 0, 0, 0, b"")
+        server.sendmsg([message(reply, count=1)],
+                       [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))])
+        out, err = client.communicate(timeout=LIMIT)
+        for opened in (server, listener):
+            opened.close()
+        os.close(memfd)
+        os.unlink(path)
+        return client.returncode, out, err
+
+    def test_range_that_was_revoked_before_it_came(self):
+        self.assertEqual(self.attach(0),
+                         (REVOKED, "x: BAR 0, 0x0+0x1000\nx: revoked\n", ""))
+
+    def test_buffer_that_is_smaller_than_the_range(self):
+        status, out, err = self.attach(PAGE, 2 * PAGE)
+        self.assertEqual((status, out), (FAILED, ""))
+        self.assertIn("smaller than", err)
+
+
 class BadClients(ServerTest):
     def test_malformed_headers_are_dropped_and_leave_nothing(self):
         self.serve()
@@ -574,6 +630,54 @@ class BadClients(ServerTest):
         client.close()
         self.assertEqual(self.attach("frame0").returncode, OK)
         self.assertEqual(self.fds(), before)
+
+    def test_one_user_does_not_lease_without_end(self):
+        self.serve()
+        # Each lease is one more descriptor of the server's.
+        script = ("import array, os, socket, struct, sys\n"
+                  "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+                  "s.connect(sys.argv[1])\n"
+                  "for n in range(1000):\n"
+                  "    s.send(bytes.fromhex(sys.argv[2]))\n"
+                  "    data, control, _, _ = s.recvmsg(4096, socket.CMSG_SPACE(4))\n"
+                  "    for _, _, fds in control: os.close(array.array('i', fds)[0])\n"
+                  "    if struct.unpack_from('=i', data, 20)[0] < 0: break\n"
+                  "print(n, data[-128:].split(b'\\0')[0].decode(), flush=True)\n"
+                  "sys.stdin.read()")
+        greedy = subprocess.Popen(
+            ["python3", "-c", script, self.socket, message(request(ATTACH, b"board")).hex()],
+            user=NOBODY, group=NOBODY, extra_groups=[], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
+        self.assertEqual(greedy.stdout.readline(),
+                         "256 board: 256 ranges are as many as one may have\n")
+        self.assertEqual(self.attach("board").returncode, OK)
+        greedy.communicate("")
+
+    def test_server_without_descriptors_turns_clients_away(self):
+        self.serve(limit=24)
+        clients = [self.connect() for _ in range(20)]
+        self.expect_dropped(clients[-1])
+        self.assertIn("too many open files", self.said())
+        for client in clients:
+            client.close()
+        # As soon as it has seen that they are gone.
+        self.assertTrue(any(self.attach("frame0").returncode == OK for _ in range(1000)))
+
+    def test_long_list_waits_for_who_reads_it(self):
+        self.serve()
+        clients = [self.connect(), self.connect(), self.connect()]
+        for n in range(400):
+            clients[n % 2].send(message(request(ATTACH, b"board")))
+            self.assertEqual(len(clients[n % 2].recv(4096)), 12 + 216)
+        clients[2].send(message(request(LIST)))
+        self.assertEqual(self.attach("frame0").returncode, OK)
+        count = 0
+        while clients[2].recv(4096)[12 + 16]:  # a name
+            count += 1
+        self.assertEqual(count, 400)
+        self.assertEqual(len(json.loads(self.good("list", "-s", self.socket, "--json"))), 400)
+        for client in clients:
+            client.close()
 
     def test_client_that_dies_loses_its_lease(self):
         self.serve()

@@ -14,6 +14,16 @@
 #include "tool.h"
 #include "vfio-tool.h"
 
+/* Whether it can be the name of a range, and would not be cut; a message was printed if not. */
+static bool check_name(const struct vfio_tool *tool)
+{
+	if (strlen(tool->operands[0]) < POLICY_NAME_SIZE)
+		return true;
+	tool_error("'%s' is longer than a range's name may be, %d bytes", tool->operands[0],
+		   POLICY_NAME_SIZE - 1);
+	return false;
+}
+
 /* ---- talking ------------------------------------------------------------ */
 
 /* Return: a connected socket, or -1; a message was printed. */
@@ -239,13 +249,18 @@ static int use_buffer(const struct vfio_tool *tool, int socket, const struct ven
 	uint32_t wanted =
 		reply->flags & DMABUF_VFIO_READ_ONLY ? DMABUF_READ : DMABUF_READ | DMABUF_WRITE;
 	struct json json = {.file = stdout};
-	bool revoked = false;
+	/* A memfd has nothing left when it is revoked; a dma-buf keeps its size. */
+	bool revoked = dmabuf_size(buffer) == 0;
 	void *base;
 	int r;
 
-	if (dmabuf_size(buffer) < reply->length || !check_accesses(tool, reply))
+	if (!revoked && dmabuf_size(buffer) < reply->length) {
+		tool_error("%s: the buffer that came is smaller than the range", tool->socket);
+		return EXIT_FAILED;
+	}
+	if (!check_accesses(tool, reply))
 		return EXIT_USAGE;
-	r = dmabuf_map(buffer, wanted, &base);
+	r = revoked ? -ENODEV : dmabuf_map(buffer, wanted, &base);
 	if (r < 0 && r != -ENODEV) {
 		tool_error("%s cannot be mapped: %s", reply->name, dmabuf_strerror(r));
 		return EXIT_FAILED;
@@ -270,6 +285,23 @@ static int use_buffer(const struct vfio_tool *tool, int socket, const struct ven
 	return revoked ? EXIT_REVOKED : EXIT_FINE;
 }
 
+/* Whether each value to write is one of a word; a message was printed if not. */
+static bool check_values(const struct vfio_tool *tool)
+{
+	for (size_t i = 0; i < tool->n_accesses; i++) {
+		uint64_t value = tool->accesses[i].value;
+
+		if (tool->width < sizeof(value) && value >> (8 * tool->width)) {
+			tool_error("value 0x%" PRIx64
+				   " is more than %u bytes hold; --width changes "
+				   "that",
+				   value, tool->width);
+			return false;
+		}
+	}
+	return true;
+}
+
 int tool_attach(struct vfio_tool *tool)
 {
 	_cleanup_close_ int socket = -1;
@@ -277,6 +309,8 @@ int tool_attach(struct vfio_tool *tool)
 	struct vend_reply reply;
 	int r;
 
+	if (!check_name(tool) || !check_values(tool))
+		return EXIT_USAGE;
 	r = dmabuf_guard_init();
 	if (r < 0) {
 		tool_error("%s", dmabuf_strerror(r));
@@ -300,11 +334,14 @@ int tool_attach(struct vfio_tool *tool)
 
 int tool_revoke(struct vfio_tool *tool)
 {
-	_cleanup_close_ int socket = connect_to(tool->socket);
+	_cleanup_close_ int socket = -1;
 	struct json json = {.file = stdout};
 	struct vend_reply reply;
 	int r;
 
+	if (!check_name(tool))
+		return EXIT_USAGE;
+	socket = connect_to(tool->socket);
 	if (socket < 0)
 		return EXIT_FAILED;
 	r = ask(tool, socket, VEND_REVOKE, &reply, NULL);

@@ -277,23 +277,23 @@ static size_t parse_ranges(char *text, struct dmabuf_range *ranges)
 	return count;
 }
 
-static void print_export(const struct vfio_tool *tool, struct dmabuf *buffer, uint32_t flags,
-			 uint32_t attr)
+static void print_export(const struct vfio_tool *tool, struct dmabuf *buffer, uint32_t bar,
+			 uint32_t flags, uint32_t attr)
 {
 	struct json json = {.file = stdout};
 	struct dmabuf_info info = {0};
 
 	dmabuf_info(dmabuf_fd(buffer), &info);
 	if (!tool->json) {
-		printf("descriptor %d: %" PRIu64 " bytes of BAR %s%s, exporter %s\n",
-		       dmabuf_fd(buffer), dmabuf_size(buffer), tool->operands[1],
-		       access_text(flags, attr), info.exporter);
+		printf("descriptor %d: %" PRIu64 " bytes of BAR %u%s, exporter %s\n",
+		       dmabuf_fd(buffer), dmabuf_size(buffer), bar, access_text(flags, attr),
+		       info.exporter);
 		return;
 	}
 	json_open(&json, NULL, '{');
 	json_signed(&json, "fd", dmabuf_fd(buffer));
 	json_unsigned(&json, "size", dmabuf_size(buffer));
-	json_text(&json, "bar", tool->operands[1]);
+	json_unsigned(&json, "bar", bar);
 	json_bool(&json, "read_only", tool->read_only);
 	json_bool(&json, "write_combining", tool->write_combining);
 	json_text(&json, "exporter", info.exporter);
@@ -354,7 +354,7 @@ static int export_and_run(const struct vfio_tool *tool, struct dmabuf_vfio *devi
 			   r == -ENODEV ? "is absent, or cannot be exported" : dmabuf_strerror(r));
 		return EXIT_FAILED;
 	}
-	print_export(tool, buffer, flags, attr);
+	print_export(tool, buffer, bar, flags, attr);
 	if (tool->command)
 		status = run_command(tool->command, buffer);
 	/* What the command has passed on is taken back. */

@@ -47,15 +47,20 @@ static const struct command {
 	size_t min, max; /* operands */
 	const char *usage;
 	bool needs_socket, needs_policy, runs;
+	int options[6]; /* beside those that all have; 0 ends */
 } commands[] = {
-	{"list", tool_list, 0, SIZE_MAX, "list [DEVICE]... | list -s PATH", false, false, false},
+	{"list", tool_list, 0, SIZE_MAX, "list [DEVICE]... | list -s PATH", .options = {'s'}},
 	{"export", tool_export, 3, 3,
-	 "export DEVICE BAR OFFSET+LENGTH[,OFFSET+LENGTH]... [-- COMMAND...]", false, false, true},
-	{"serve", tool_serve, 1, 1, "serve -s PATH -p FILE DEVICE", true, true, false},
+	 "export DEVICE BAR OFFSET+LENGTH[,OFFSET+LENGTH]... [-- COMMAND...]", .runs = true,
+	 .options = {OPTION_READ_ONLY, OPTION_WRITE_COMBINING, OPTION_NAME}},
+	{"serve", tool_serve, 1, 1, "serve -s PATH -p FILE DEVICE", .needs_socket = true,
+	 .needs_policy = true, .options = {'s', 'p', OPTION_MODE}},
 	{"attach", tool_attach, 1, 1,
-	 "attach -s PATH NAME [--read OFFSET] [--write OFFSET=VALUE]... [--wait]", true, false,
-	 false},
-	{"revoke", tool_revoke, 1, 1, "revoke -s PATH NAME [--pid PID]", true, false, false},
+	 "attach -s PATH NAME [--read OFFSET] [--write OFFSET=VALUE]... [--wait]",
+	 .needs_socket = true,
+	 .options = {'s', OPTION_READ, OPTION_WRITE, OPTION_WIDTH, OPTION_WAIT}},
+	{"revoke", tool_revoke, 1, 1, "revoke -s PATH NAME [--pid PID]", .needs_socket = true,
+	 .options = {'s', OPTION_PID}},
 };
 
 static void print_help(void)
@@ -107,8 +112,8 @@ static bool parse_number_option(const char *name, const char *text, uint64_t max
 {
 	uint64_t value;
 
-	if (parse_size(text, max, &value) < 0) {
-		tool_error("--%s: '%s' is no number up to %llu", name, text,
+	if (parse_size(text, max, &value) < 0 || value == 0) {
+		tool_error("--%s: '%s' is no number from 1 to %llu", name, text,
 			   (unsigned long long)max);
 		return false;
 	}
@@ -182,7 +187,30 @@ static bool take_option(struct vfio_tool *tool, int option)
 	}
 }
 
-static const struct command *find_command(struct vfio_tool *tool)
+static size_t row_of(int option)
+{
+	size_t i = 0;
+
+	while (rows[i].id != option)
+		i++;
+	return i;
+}
+
+/* Whether the command takes the options that were given; a message was printed if not. */
+static bool check_options(const struct command *command, uint32_t given)
+{
+	given &= ~(1U << row_of(OPTION_JSON));
+	for (size_t i = 0; i < ARRAY_SIZE(command->options) && command->options[i]; i++)
+		given &= ~(1U << row_of(command->options[i]));
+	if (!given)
+		return true;
+	tool_error("--%s is not for %s; usage: dmabuf-vfio %s", rows[__builtin_ctz(given)].name,
+		   command->name, command->usage);
+	return false;
+}
+
+/* @given: a bit for each row of the options. */
+static const struct command *find_command(struct vfio_tool *tool, uint32_t given)
 {
 	const struct command *command = NULL;
 
@@ -197,6 +225,8 @@ static const struct command *find_command(struct vfio_tool *tool)
 	}
 	tool->operands++;
 	tool->n_operands--;
+	if (!check_options(command, given))
+		return NULL;
 	if (tool->n_operands < command->min || tool->n_operands > command->max ||
 	    (command->needs_socket && !tool->socket) || (command->needs_policy && !tool->policy) ||
 	    (command->run == tool_list && tool->socket && tool->n_operands) ||
@@ -224,6 +254,7 @@ static int run(struct vfio_tool *tool, int argc, char **argv)
 {
 	const struct command *command;
 	struct options options;
+	uint32_t given = 0;
 	int option;
 
 	tool->command = split_command(&argc, argv);
@@ -239,8 +270,10 @@ static int run(struct vfio_tool *tool, int argc, char **argv)
 		}
 		if (!take_option(tool, option))
 			return EXIT_USAGE;
+		if (option != OPTION_OPERAND)
+			given |= 1U << row_of(option);
 	}
-	command = find_command(tool);
+	command = find_command(tool, given);
 	return command ? command->run(tool) : EXIT_USAGE;
 }
 

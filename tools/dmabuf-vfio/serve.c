@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +21,9 @@
 
 #define MAX_CLIENTS 64
 #define MAX_CLIENTS_OF_USER 16 /* so that one user does not keep the others out */
+#define MAX_GRANTS 1024
+#define MAX_GRANTS_OF_USER 256 /* and of a client; epoll watches a process 500 times */
+#define MAX_FDS 4096           /* more than all of these take */
 
 /* Of Linux 6.5. */
 #ifndef SO_PEERPIDFD
@@ -38,10 +42,12 @@ struct client {
 	int socket;
 	int pidfd; /* -1 if its process is not visible here */
 	struct peer peer;
+	uint64_t list_below; /* LIST: grants with lower numbers are still to be sent; 0: none is */
 };
 
 struct grant {
 	struct grant *next;
+	uint64_t number; /* the next one's is lower */
 	struct dmabuf_lease *lease;
 	struct client *client;
 	const struct policy_line *line;
@@ -58,7 +64,9 @@ struct server {
 	struct bar bars[DMABUF_VFIO_BARS];
 	struct client *clients[MAX_CLIENTS];
 	struct grant *grants;
+	uint64_t last_number;
 	int epoll, listener, signals;
+	int spare; /* a descriptor to give up when there are no more */
 	struct source listener_source, signals_source;
 	bool json, stop;
 };
@@ -272,6 +280,25 @@ static int lease_for(struct server *server, const struct client *client,
 	return dmabuf_lease_grant(server->bars[line->bar].leases, &request, ret_lease);
 }
 
+static bool is_owner(const struct client *client)
+{
+	return client->peer.uid == 0 || client->peer.uid == geteuid();
+}
+
+/* Each takes descriptors of this process. */
+static bool may_have_another(const struct server *server, const struct client *client)
+{
+	unsigned int all = 0, of_client = 0, of_user = 0;
+
+	for (const struct grant *grant = server->grants; grant; grant = grant->next) {
+		all++;
+		of_client += grant->client == client;
+		of_user += grant->client->peer.uid == client->peer.uid;
+	}
+	return all < MAX_GRANTS && of_client < MAX_GRANTS_OF_USER &&
+	       (of_user < MAX_GRANTS_OF_USER || is_owner(client));
+}
+
 static void grant_request(struct server *server, struct client *client, const char *name)
 {
 	const struct policy_line *line = policy_find(&server->policy, name);
@@ -285,6 +312,11 @@ static void grant_request(struct server *server, struct client *client, const ch
 		       "the policy grants this user no range '%s'", name);
 		return;
 	}
+	if (!may_have_another(server, client)) {
+		refuse(server, client, VEND_ATTACH, -EUSERS,
+		       "%s: %d ranges are as many as one may have", name, MAX_GRANTS_OF_USER);
+		return;
+	}
 	grant = calloc(1, sizeof(*grant));
 	r = grant ? lease_for(server, client, line, &grant->lease) : -ENOMEM;
 	if (r < 0) {
@@ -294,6 +326,7 @@ static void grant_request(struct server *server, struct client *client, const ch
 	}
 	grant->client = client;
 	grant->line = line;
+	grant->number = ++server->last_number;
 	grant->next = server->grants;
 	server->grants = grant;
 	describe_grant(grant, &reply);
@@ -334,23 +367,45 @@ static void revoke_request(struct server *server, struct client *client, const c
 	answer(server, client, &reply, NULL);
 }
 
-static void list_request(struct server *server, struct client *client)
+static void wait_for(struct server *server, struct client *client, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = &client->source};
+
+	epoll_ctl(server->epoll, EPOLL_CTL_MOD, client->socket, &event);
+}
+
+/* Return: whether it went; if not, the rest waits for the client, or the client is gone. */
+static bool send_listed(struct server *server, struct client *client,
+			const struct vend_reply *reply)
+{
+	int r = dmabuf_send(client->socket, NULL, 0, reply, sizeof(*reply));
+
+	if (r == -EAGAIN)
+		wait_for(server, client, EPOLLOUT);
+	else if (r < 0)
+		drop_client(server, client, "");
+	return r == 0;
+}
+
+/* A list may be longer than what a socket holds. */
+static void continue_list(struct server *server, struct client *client)
 {
 	struct vend_reply reply;
 
 	for (const struct grant *grant = server->grants; grant; grant = grant->next) {
+		if (grant->number >= client->list_below)
+			continue;
 		reply = make_reply(VEND_LIST, 0);
 		describe_grant(grant, &reply);
-		if (!answer(server, client, &reply, NULL))
+		if (!send_listed(server, client, &reply))
 			return;
+		client->list_below = grant->number;
 	}
 	reply = make_reply(VEND_LIST, 0);
-	answer(server, client, &reply, NULL);
-}
-
-static bool is_owner(const struct client *client)
-{
-	return client->peer.uid == 0 || client->peer.uid == geteuid();
+	if (!send_listed(server, client, &reply))
+		return;
+	client->list_below = 0;
+	wait_for(server, client, EPOLLIN);
 }
 
 static void serve_request(struct server *server, struct client *client,
@@ -370,7 +425,8 @@ static void serve_request(struct server *server, struct client *client,
 	} else if (request->operation == VEND_REVOKE) {
 		revoke_request(server, client, request->name, request->pid);
 	} else {
-		list_request(server, client);
+		client->list_below = UINT64_MAX;
+		continue_list(server, client);
 	}
 }
 
@@ -382,6 +438,10 @@ static void client_ready(struct server *server, struct source *source)
 	struct vend_request request;
 	int r;
 
+	if (client->list_below) {
+		continue_list(server, client);
+		return;
+	}
 	size = sizeof(request);
 	r = dmabuf_receive(client->socket, buffers, &count, &request, &size);
 	if (r == -EAGAIN)
@@ -480,14 +540,36 @@ static struct client **find_place(struct server *server, uid_t uid)
 	return of_user < MAX_CLIENTS_OF_USER || uid == 0 || uid == geteuid() ? place : NULL;
 }
 
+/* There are no more descriptors, and who waits to be accepted would be an event for ever. */
+static void turn_away(struct server *server)
+{
+	struct client client = {.socket = -1};
+	socklen_t length = sizeof(struct ucred);
+	struct ucred cred = {0};
+
+	close_cleanup(&server->spare);
+	client.socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (client.socket >= 0) {
+		getsockopt(client.socket, SOL_SOCKET, SO_PEERCRED, &cred, &length);
+		client.peer.pid = cred.pid;
+		client.peer.uid = cred.uid;
+		tell(server, "dropped", &client, NULL, dmabuf_strerror(-EMFILE));
+	}
+	close_cleanup(&client.socket);
+	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void new_client(struct server *server, struct source *source)
 {
 	int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *client, **place;
 	int r;
 
-	if (fd == -1)
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE)
+			turn_away(server);
 		return;
+	}
 	client = calloc(1, sizeof(*client));
 	if (!client) {
 		close(fd);
@@ -640,6 +722,16 @@ static int listen_at(struct server *server, const char *path, mode_t mode)
 	return EXIT_FINE;
 }
 
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < MAX_FDS) {
+		limit.rlim_cur = MIN(limit.rlim_max, MAX_FDS);
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int set_up(struct server *server, const struct vfio_tool *tool)
 {
 	sigset_t signals;
@@ -654,6 +746,8 @@ static int set_up(struct server *server, const struct vfio_tool *tool)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	raise_limit();
+	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->signals = signalfd(-1, &signals, SFD_CLOEXEC);
 	server->signals_source.ready = signal_ready;
@@ -686,13 +780,15 @@ static void clean_up(struct server *server, const char *path)
 	close_cleanup(&server->listener);
 	close_cleanup(&server->signals);
 	close_cleanup(&server->epoll);
+	close_cleanup(&server->spare);
 	dmabuf_vfio_unref(server->device);
 	policy_finish(&server->policy);
 }
 
 int tool_serve(struct vfio_tool *tool)
 {
-	struct server server = {.epoll = -1, .listener = -1, .signals = -1, .json = tool->json};
+	struct server server = {
+		.epoll = -1, .listener = -1, .signals = -1, .spare = -1, .json = tool->json};
 	struct epoll_event event;
 	int r;
 

@@ -12,14 +12,14 @@
 /* ---- one allocation; async-signal-safe ---------------------------------- */
 
 /* With the 32 bytes of which kernels without charging ignore the end. */
-static int node_alloc_charged(const struct allocation *a, int charge)
+static inline int node_alloc_charged(int heap, uint64_t size, uint32_t fd_flags, int charge)
 {
 	struct heap_charged_args args = {
-		.len = a->size,
-		.fd_flags = a->fd_flags,
+		.len = size,
+		.fd_flags = fd_flags,
 		.charge_pid_fd = (uint32_t)charge,
 	};
-	int r = ioctl_restart(a->heap, HEAP_IOCTL_ALLOC_CHARGED, &args);
+	int r = ioctl_restart(heap, HEAP_IOCTL_ALLOC_CHARGED, &args);
 
 	return r < 0 ? r : (int)args.fd;
 }
@@ -31,17 +31,16 @@ static RARE int node_alloc_charging_self(const struct allocation *a)
 	self = self == -1 ? -errno : move_fd(self, 1);
 	if (self < 0)
 		return self;
-	fd = node_alloc_charged(a, self);
+	fd = node_alloc_charged(a->heap, a->size, a->fd_flags, self);
 	close(self);
 	return fd;
 }
 
-static inline int node_alloc(const struct allocation *a)
+static inline int node_alloc(int heap, uint64_t size, uint32_t fd_flags)
 {
-	struct dma_heap_allocation_data args = {.len = a->size, .fd_flags = a->fd_flags};
-	int r;
+	struct dma_heap_allocation_data args = {.len = size, .fd_flags = fd_flags};
+	int r = ioctl_restart(heap, DMA_HEAP_IOCTL_ALLOC, &args);
 
-	r = ioctl_restart(a->heap, DMA_HEAP_IOCTL_ALLOC, &args);
 	return r < 0 ? r : (int)args.fd;
 }
 
@@ -123,7 +122,8 @@ static RARE int udmabuf_alloc(const struct allocation *a)
 int allocation_run(const struct allocation *a)
 {
 	if (a->kind == HEAP_NODE)
-		return a->charge_caller ? node_alloc_charging_self(a) : node_alloc(a);
+		return a->charge_caller ? node_alloc_charging_self(a)
+					: node_alloc(a->heap, a->size, a->fd_flags);
 	return a->kind == HEAP_UDMABUF ? udmabuf_alloc(a) : memfd_alloc(a);
 }
 
@@ -132,12 +132,7 @@ int allocation_run(const struct allocation *a)
 /* One page that nobody keeps, charged to @charge. Return: 0 or a negative errno. */
 static int try_page(const struct dmabuf_heap *heap, int charge)
 {
-	const struct allocation a = {
-		.heap = heap->fd,
-		.size = heap->page,
-		.fd_flags = O_CLOEXEC | O_RDWR,
-	};
-	int fd = node_alloc_charged(&a, charge);
+	int fd = node_alloc_charged(heap->fd, heap->page, O_CLOEXEC | O_RDWR, charge);
 
 	if (fd < 0)
 		return fd;
@@ -226,6 +221,11 @@ DMABUF_EXPORT int dmabuf_heap_charging(struct dmabuf_heap *heap, uint32_t *ret_c
 
 /* ---- allocation with a charge ------------------------------------------- */
 
+static inline uint32_t descriptor_flags(uint32_t flags)
+{
+	return O_CLOEXEC | (flags & DMABUF_ALLOC_READ_ONLY ? O_RDONLY : O_RDWR);
+}
+
 /* The kernel says why it does not charge a process or a cgroup. */
 static RARE int kernel_error(const struct dmabuf_charge *target, int error)
 {
@@ -242,19 +242,25 @@ static RARE int kernel_error(const struct dmabuf_charge *target, int error)
 	return error;
 }
 
-static inline int try_kernel(const struct allocation *allocation,
-			     const struct dmabuf_charge *target)
+/*
+ * Some kernels charge the caller if the process has ended, or ends meanwhile. Inline, for it
+ * would save as many registers as its caller does.
+ */
+static inline __attribute__((always_inline)) int try_kernel(int heap, uint64_t size,
+							    uint32_t fd_flags,
+							    const struct dmabuf_charge *target)
 {
-	int fd = node_alloc_charged(allocation, target->fd), r;
+	int fd;
 
+	if (charge_check(target) < 0)
+		return -ESRCH;
+	fd = node_alloc_charged(heap, size, fd_flags, target->fd);
 	if (fd < 0)
 		return kernel_error(target, fd);
-	/* Some kernels charge the caller if the process ends meanwhile. */
-	r = charge_check(target);
-	if (r == 0)
+	if (charge_check(target) == 0)
 		return fd;
 	close(fd);
-	return r;
+	return -ESRCH;
 }
 
 static int try_helper(const struct allocation *allocation, const struct dmabuf_charge *target)
@@ -268,10 +274,12 @@ static int try_helper(const struct allocation *allocation, const struct dmabuf_c
 	return r;
 }
 
-static RARE int try_otherwise(const struct allocation *allocation,
-			      const struct dmabuf_charge *target, enum dmabuf_charged how)
+static int try_once(const struct allocation *allocation, const struct dmabuf_charge *target,
+		    enum dmabuf_charged how)
 {
 	switch (how) {
+	case DMABUF_CHARGED_KERNEL:
+		return try_kernel(allocation->heap, allocation->size, allocation->fd_flags, target);
 	case DMABUF_CHARGED_HELPER:
 		return try_helper(allocation, target);
 	case DMABUF_CHARGED_CALLER:
@@ -279,13 +287,6 @@ static RARE int try_otherwise(const struct allocation *allocation,
 	default:
 		return -EOPNOTSUPP;
 	}
-}
-
-static inline int try_once(const struct allocation *allocation, const struct dmabuf_charge *target,
-			   enum dmabuf_charged how)
-{
-	return how == DMABUF_CHARGED_KERNEL ? try_kernel(allocation, target)
-					    : try_otherwise(allocation, target, how);
 }
 
 /*
@@ -308,11 +309,17 @@ static int try_and_look_at_limits(const struct allocation *allocation,
 	return r;
 }
 
-/* The first way that can charge the target; DMABUF_CHARGED_NOT if there is none. */
-static inline enum dmabuf_charged choose(struct allocation *allocation,
-					 const struct dmabuf_charge *target, uint32_t charging)
+/* Whether the kernel is told the target. */
+static inline bool is_told(const struct dmabuf_charge *target, uint32_t charging)
 {
-	if (charging & (target->cgroup ? DMABUF_CHARGING_CGROUP : DMABUF_CHARGING_PIDFD))
+	return charging & (target->cgroup ? DMABUF_CHARGING_CGROUP : DMABUF_CHARGING_PIDFD);
+}
+
+/* The first way that can charge the target; DMABUF_CHARGED_NOT if there is none. */
+static enum dmabuf_charged choose(struct allocation *allocation, const struct dmabuf_charge *target,
+				  uint32_t charging)
+{
+	if (is_told(target, charging))
 		return DMABUF_CHARGED_KERNEL;
 	if (!charging)
 		return DMABUF_CHARGED_NOT;
@@ -334,11 +341,12 @@ static inline bool charges_by_itself(struct dmabuf_heap *heap)
 }
 
 /* Return: a descriptor or a negative errno. */
-static inline int alloc_plain(struct dmabuf_heap *heap, const struct allocation *allocation,
-			      enum dmabuf_charged *ret_charged)
+static RARE int alloc_plain(struct dmabuf_heap *heap, struct allocation *allocation,
+			    enum dmabuf_charged *ret_charged)
 {
+	allocation->charge_caller = allocation->populate = false;
 	*ret_charged = charges_by_itself(heap) ? DMABUF_CHARGED_CALLER : DMABUF_CHARGED_NOT;
-	return heap->kind == HEAP_NODE ? node_alloc(allocation) : allocation_run(allocation);
+	return allocation_run(allocation);
 }
 
 /* The charge failed with @error. */
@@ -351,7 +359,6 @@ static RARE int alloc_refused(struct dmabuf_heap *heap, struct allocation *alloc
 	/* It may not, or cannot, be charged here; EAGAIN is of the child. */
 	if ((error != -EOPNOTSUPP && error != -EACCES && error != -EAGAIN) || strict)
 		return error;
-	allocation->charge_caller = allocation->populate = false;
 	return alloc_plain(heap, allocation, ret_charged);
 }
 
@@ -360,17 +367,39 @@ static RARE int alloc_charged(struct dmabuf_heap *heap, struct allocation *alloc
 			      const struct dmabuf_charge *target, bool strict,
 			      enum dmabuf_charged *ret_charged)
 {
-	uint32_t charging = atomic_load_explicit(&heap->charging, memory_order_acquire);
+	uint32_t charging;
 	int r;
 
 	r = charge_check(target);
-	if (r == 0 && !charging)
+	if (r == 0)
 		r = dmabuf_heap_charging(heap, &charging);
 	if (r < 0)
 		return r;
-	*ret_charged = choose(allocation, target, charging & ~CHARGING_KNOWN);
+	*ret_charged = choose(allocation, target, charging);
 	r = try_once(allocation, target, *ret_charged);
 	return r < 0 ? alloc_refused(heap, allocation, target, strict, r, ret_charged) : r;
+}
+
+/* What the two calls of the kernel's own do not take care of; they failed with @error, or 0. */
+static RARE int alloc_otherwise(struct dmabuf_heap *heap, uint64_t size, const char *name,
+				const struct dmabuf_charge *charge, uint32_t flags, int error,
+				enum dmabuf_charged *ret_charged)
+{
+	struct allocation allocation = {
+		.kind = heap->kind,
+		.heap = heap->fd,
+		.name = name,
+		.size = size,
+		.fd_flags = descriptor_flags(flags),
+	};
+	bool strict = flags & DMABUF_ALLOC_STRICT;
+
+	if (error)
+		return alloc_refused(heap, &allocation, charge, strict, error, ret_charged);
+	if (heap->kind == HEAP_UDMABUF && flags & DMABUF_ALLOC_READ_ONLY)
+		return -EOPNOTSUPP;
+	return charge ? alloc_charged(heap, &allocation, charge, strict, ret_charged)
+		      : alloc_plain(heap, &allocation, ret_charged);
 }
 
 /* For people only: whether it can be named is no matter. */
@@ -384,33 +413,35 @@ DMABUF_EXPORT int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const ch
 			       struct dmabuf_charge *charge, uint32_t flags,
 			       struct dmabuf **ret_buffer)
 {
-	struct allocation allocation = {
-		.kind = heap->kind,
-		.heap = heap->fd,
-		.name = name ? name : heap->name,
-		.size = ALIGN_UP(size, heap->page),
-		.fd_flags = O_CLOEXEC | (flags & DMABUF_ALLOC_READ_ONLY ? O_RDONLY : O_RDWR),
-	};
-	enum dmabuf_charged charged;
+	enum dmabuf_charged charged = DMABUF_CHARGED_NOT;
 	struct dmabuf *buffer;
 	int fd;
 
-	if (allocation.size == 0 || flags & ~(DMABUF_ALLOC_STRICT | DMABUF_ALLOC_READ_ONLY))
+	size = ALIGN_UP(size, heap->page);
+	if (size == 0 || flags & ~(DMABUF_ALLOC_STRICT | DMABUF_ALLOC_READ_ONLY))
 		return -EINVAL;
-	if (allocation.size > heap->max_size)
+	if (size > heap->max_size)
 		return -ENOMEM;
-	if (heap->kind == HEAP_UDMABUF && flags & DMABUF_ALLOC_READ_ONLY)
-		return -EOPNOTSUPP;
-	fd = charge ? alloc_charged(heap, &allocation, charge, flags & DMABUF_ALLOC_STRICT,
-				    &charged)
-		    : alloc_plain(heap, &allocation, &charged);
+	name = name ? name : heap->name;
+	if (heap->kind == HEAP_NODE && !charge) {
+		charged = charges_by_itself(heap) ? DMABUF_CHARGED_CALLER : DMABUF_CHARGED_NOT;
+		fd = node_alloc(heap->fd, size, descriptor_flags(flags));
+	} else if (charge &&
+		   is_told(charge, atomic_load_explicit(&heap->charging, memory_order_acquire))) {
+		charged = DMABUF_CHARGED_KERNEL;
+		fd = try_kernel(heap->fd, size, descriptor_flags(flags), charge);
+		if (fd < 0)
+			fd = alloc_otherwise(heap, size, name, charge, flags, fd, &charged);
+	} else {
+		fd = alloc_otherwise(heap, size, name, charge, flags, 0, &charged);
+	}
 	if (fd < 0)
 		return fd;
-	buffer = buffer_new(fd, allocation.size, heap->kind == HEAP_MEMFD);
+	buffer = buffer_new(fd, size, heap->kind == HEAP_MEMFD);
 	if (!buffer)
 		return -ENOMEM;
 	buffer->charged = charged;
-	name_buffer(buffer, allocation.name);
+	name_buffer(buffer, name);
 	*ret_buffer = buffer;
 	return 0;
 }

@@ -31,7 +31,7 @@ def rows(figures):
     for call, text in CALLS.items():
         yield row('instructions above the system calls, ' + text,
                   figures['per_call'][call]['above_raw'], '%.0f',
-                  None if call == 'charged-alloc' else INSTRUCTIONS_MAX)
+                  INSTRUCTIONS_MAX)
     for heap, runs in figures['pools'].items():
         for size in SIZES:
             yield row('buffer of a pool / new buffer, %s of %s, written' % (size, heap),

@@ -685,7 +685,8 @@ int dmabuf_leases_reserve(struct dmabuf_leases *leases, uint64_t offset, uint64_
  *
  * Return: 0; -EINVAL for an unaligned offset, an empty or outside range, or other flags; -EBUSY
  * if the range is leased or reserved; -ENOSPC if there is none such anywhere; -ESRCH if the
- * client is gone; -EBADF for another descriptor; or as dmabuf_vfio_export().
+ * client is gone; -EBADF for another descriptor; -EUSERS for more leases of a client than the
+ * kernel watches it for, 500 if the account is watched by epoll; or as dmabuf_vfio_export().
  */
 int dmabuf_lease_grant(struct dmabuf_leases *leases, const struct dmabuf_lease_request *request,
 		       struct dmabuf_lease **ret_lease);

@@ -39,6 +39,8 @@ DMABUF_EXPORT const char *dmabuf_strerror(int error)
 		return "somebody else has the device or the range";
 	case ENOSPC:
 		return "no range is free that is large enough";
+	case EUSERS:
+		return "more leases than one client may have";
 	case ENODATA:
 		return "the other side has closed the socket";
 	case EBADMSG:

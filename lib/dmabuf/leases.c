@@ -178,7 +178,8 @@ static int watch(struct dmabuf_lease *lease, int pidfd)
 	if (r == -1)
 		return -errno;
 	if (epoll_ctl(lease->leases->epoll, EPOLL_CTL_ADD, r, &event) == -1) {
-		int error = -errno;
+		/* EINVAL: it is watched in too many ways already. */
+		int error = errno == EINVAL ? -EUSERS : -errno;
 
 		close(r);
 		return error;

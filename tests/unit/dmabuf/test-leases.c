@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -354,6 +356,37 @@ static void client_is_a_pidfd(void **state)
 	assert_null(lease);
 }
 
+/* The kernel has a limit for the ways in which one file wakes others. */
+static void too_many_leases_of_a_client_are_eusers(void **state)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0), loop = epoll_create1(EPOLL_CLOEXEC);
+	const struct dmabuf_lease_request request = {
+		.length = page,
+		.flags = SHARED,
+		.pidfd = pidfd,
+	};
+	struct dmabuf_lease *lease;
+	struct rlimit limit;
+	int count = 0, r;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = MIN(limit.rlim_max, 4096);
+	if (limit.rlim_cur < 4096) {
+		close(pidfd);
+		close(loop);
+		skip();
+	}
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(epoll_ctl(loop, EPOLL_CTL_ADD, dmabuf_leases_fd(fx.leases), &event), 0);
+	while ((r = dmabuf_lease_grant(fx.leases, &request, &lease)) == 0 && count < 1000)
+		count++;
+	assert_int_equal(r, -EUSERS);
+	assert_int_equal(count, 500);
+	close(loop);
+	close(pidfd);
+}
+
 static void ended_clients_whose_lease_is_revoked_are_no_event(void **state)
 {
 	struct client client = start_client();
@@ -489,6 +522,7 @@ int main(void)
 		exclusive(leases_end_with_their_client),
 		exclusive(client_that_has_ended_gets_no_lease),
 		exclusive(client_is_a_pidfd),
+		shared(too_many_leases_of_a_client_are_eusers),
 		exclusive(ended_clients_whose_lease_is_revoked_are_no_event),
 		exclusive(exclusive_leases_do_as_the_model),
 		shared(shared_leases_do_as_the_model),

@@ -75,12 +75,29 @@ static int called_independent(void *data)
 	return sum ? -EIO : 0;
 }
 
+/* What there is for many at once. */
+static int copied_independent(void *data)
+{
+	uint32_t sum = 0, copy[WORDS];
+
+	for (uint32_t done = 0; done < READS; done += WORDS) {
+		uint32_t count = MIN(WORDS, READS - done);
+
+		if (dmabuf_guard_copy(copy, words, count * sizeof(*copy)) < 0)
+			return -ENODEV;
+		for (uint32_t i = 0; i < count; i++)
+			sum += copy[i];
+	}
+	return sum ? -EIO : 0;
+}
+
 static const struct kind kinds[] = {
 	{"plain_dependent", plain_dependent, CALLS},
 	{"guarded_dependent", guarded_dependent, CALLS},
 	{"plain_independent", plain_independent, CALLS},
 	{"called_independent", called_independent, CALLS},
 	{"guarded_independent", guarded_independent, CALLS},
+	{"copied_independent", copied_independent, CALLS},
 };
 
 int main(int argc, char **argv)

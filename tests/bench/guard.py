@@ -19,5 +19,7 @@ def rows(figures):
               runs.ratio('guarded_dependent', 'plain_dependent'), '%.2f', READ_MAX)
     yield row('guarded / plain read of 4 bytes in a function, independent reads',
               runs.ratio('guarded_independent', 'called_independent'), '%.2f', READ_MAX)
+    yield row('guarded copy / plain reads of 4 bytes in a loop, independent reads, cached',
+              runs.ratio('copied_independent', 'plain_independent'), '%.2f', READ_MAX)
     yield row('guarded / plain read of 4 bytes in a loop, independent reads, cached',
               runs.ratio('guarded_independent', 'plain_independent'), '%.2f')

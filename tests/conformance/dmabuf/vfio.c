@@ -137,10 +137,13 @@ static void device_tells_about_itself(struct conf *c)
 	CHECK(c->features & DMABUF_VFIO_EXPORT);
 	if (c->features & DMABUF_VFIO_REVOKE)
 		CHECK(c->features & DMABUF_VFIO_MMAP);
-	if (is_soft())
+	if (is_soft()) {
+		CHECK_EQ(c->features, DMABUF_VFIO_EXPORT | DMABUF_VFIO_MMAP | DMABUF_VFIO_REVOKE |
+					      DMABUF_VFIO_WRITE_COMBINE | DMABUF_VFIO_RESET);
 		CHECK_ERROR(fd, -EOPNOTSUPP);
-	else
+	} else {
 		CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
 	CHECK_ERROR(dmabuf_vfio_region(c->device, DMABUF_VFIO_BARS, &region), -EINVAL);
 	CHECK(dmabuf_vfio_ref(c->device) == c->device);
 	CHECK(!dmabuf_vfio_unref(c->device));
@@ -746,6 +749,25 @@ const struct conf_suite conf_suite = {
 	.strerror = dmabuf_strerror,
 };
 
+/* So that who reads the result knows what the skipped cases lacked. */
+static void print_device(const struct dmabuf_vfio *device)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} features[] = {
+		{DMABUF_VFIO_EXPORT, "export"}, {DMABUF_VFIO_MMAP, "mmap"},
+		{DMABUF_VFIO_REVOKE, "revoke"}, {DMABUF_VFIO_WRITE_COMBINE, "write-combining"},
+		{DMABUF_VFIO_RESET, "reset"},
+	};
+
+	fprintf(stderr, "# %s\n# has:", dmabuf_vfio_description(device));
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
+		if (device_features & features[i].bit)
+			fprintf(stderr, " %s", features[i].name);
+	fprintf(stderr, "%s\n", is_soft() ? "; no kernel was asked" : "");
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out, "Usage: dmabuf-vfio-conformance [--vfio NAME] [--list] [CASE...]\n"
@@ -793,8 +815,7 @@ int main(int argc, char **argv)
 			return 0;
 		}
 		device_features = dmabuf_vfio_features(device);
-		fprintf(stderr, "# %s, features 0x%x\n", dmabuf_vfio_description(device),
-			device_features);
+		print_device(device);
 		dmabuf_vfio_unref(device);
 	}
 	return conf_run(argv + optind, list);

@@ -193,7 +193,8 @@ int dmabuf_import_sync_file(struct dmabuf *buffer, uint32_t access, int sync_fil
  * @data: @size bytes for the other side, which this library does not look into
  * @size: at most DMABUF_MESSAGE_SIZE
  *
- * Waits as long as the socket does. SIGPIPE is not raised.
+ * Waits as long as the socket does; once a part of a message is in a stream, until the rest
+ * is. SIGPIPE is not raised.
  *
  * Return: 0; -E2BIG; -EPIPE if the other side is gone; -EAGAIN if nothing was sent
  * and the socket does not block.
@@ -211,8 +212,9 @@ int dmabuf_send(int socket, struct dmabuf *const *buffers, size_t count, const v
  *
  * Every descriptor that came is in a buffer or closed. The sizes of buffers are the
  * kernel's and not the sender's. Nothing is taken from a socket that does not block
- * before the whole message is there, so a slow sender keeps nobody waiting. A failed
- * call may have written to @data.
+ * before the whole message is there, so a slow sender keeps nobody waiting. Until then a
+ * stream is ready to be read all the same: watch it with EPOLLET. A failed call may have
+ * written to @data.
  *
  * Return: 0; -ENODATA if the other side has closed; -EBADMSG for what is no such
  * message or has other descriptors in it than buffers, after which a stream is of no

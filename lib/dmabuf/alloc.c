@@ -77,8 +77,7 @@ static int sealed_memfd(const struct allocation *a, int seals)
 	return r;
 }
 
-/* The only way to another access mode is a new open file. */
-static int reopen_read_only(int fd)
+int memfd_open_read_only(int fd)
 {
 	char path[] = "/proc/self/fd/0000000000", *digit = path + sizeof("/proc/self/fd/") - 1;
 	int read_only, divisor = 1;
@@ -89,20 +88,22 @@ static int reopen_read_only(int fd)
 		*digit++ = (char)('0' + fd / divisor % 10);
 	*digit = '\0';
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
-	if (read_only == -1)
-		read_only = -errno;
-	close(fd);
-	return read_only;
+	return read_only == -1 ? -errno : read_only;
 }
 
 static RARE int memfd_alloc(const struct allocation *a)
 {
-	bool read_only = (a->fd_flags & O_ACCMODE) == O_RDONLY;
+	bool is_read_only = (a->fd_flags & O_ACCMODE) == O_RDONLY;
 	/* Who has a descriptor for reading can open it again in /proc. */
 	int fd = sealed_memfd(a, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL |
-					 (read_only ? F_SEAL_FUTURE_WRITE : 0));
+					 (is_read_only ? F_SEAL_FUTURE_WRITE : 0));
+	int read_only;
 
-	return fd < 0 || !read_only ? fd : reopen_read_only(fd);
+	if (fd < 0 || !is_read_only)
+		return fd;
+	read_only = memfd_open_read_only(fd);
+	close(fd);
+	return read_only;
 }
 
 static RARE int udmabuf_alloc(const struct allocation *a)
@@ -330,14 +331,16 @@ static enum dmabuf_charged choose(struct allocation *allocation, const struct dm
 	return DMABUF_CHARGED_HELPER;
 }
 
-/* Whether an allocation without a target is charged to the caller. */
-static inline bool charges_by_itself(struct dmabuf_heap *heap)
+/* Whom an allocation without a target is charged to. */
+static inline enum dmabuf_charged charged_by_itself(struct dmabuf_heap *heap)
 {
 	uint32_t charging;
 
 	/* Of a memfd it is whoever touches a page first, later. */
-	return heap->accounting && heap->kind != HEAP_MEMFD &&
-	       dmabuf_heap_charging(heap, &charging) == 0 && charging & DMABUF_CHARGING_CALLER;
+	if (heap->accounting && heap->kind != HEAP_MEMFD &&
+	    dmabuf_heap_charging(heap, &charging) == 0 && charging & DMABUF_CHARGING_CALLER)
+		return DMABUF_CHARGED_CALLER;
+	return DMABUF_CHARGED_NOT;
 }
 
 /* Return: a descriptor or a negative errno. */
@@ -345,7 +348,7 @@ static RARE int alloc_plain(struct dmabuf_heap *heap, struct allocation *allocat
 			    enum dmabuf_charged *ret_charged)
 {
 	allocation->charge_caller = allocation->populate = false;
-	*ret_charged = charges_by_itself(heap) ? DMABUF_CHARGED_CALLER : DMABUF_CHARGED_NOT;
+	*ret_charged = charged_by_itself(heap);
 	return allocation_run(allocation);
 }
 
@@ -424,7 +427,7 @@ DMABUF_EXPORT int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const ch
 		return -ENOMEM;
 	name = name ? name : heap->name;
 	if (heap->kind == HEAP_NODE && !charge) {
-		charged = charges_by_itself(heap) ? DMABUF_CHARGED_CALLER : DMABUF_CHARGED_NOT;
+		charged = charged_by_itself(heap);
 		fd = node_alloc(heap->fd, size, descriptor_flags(flags));
 	} else if (charge &&
 		   is_told(charge, atomic_load_explicit(&heap->charging, memory_order_acquire))) {

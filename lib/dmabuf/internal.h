@@ -54,6 +54,12 @@ static inline struct dmabuf *buffer_new(int fd, uint64_t size, bool memfd)
 /* The same for what came from elsewhere: -EINVAL if it is no dma-buf and no memfd. */
 int dmabuf_adopt_fd(int fd, struct dmabuf **ret_buffer);
 
+/*
+ * Another descriptor of a memfd, for reading: a new open file is the only way to another access
+ * mode. Async-signal-safe. Return: it, or a negative errno.
+ */
+int memfd_open_read_only(int fd);
+
 /* Whether dmabuf_map() has mapped it. */
 bool buffer_is_mapped(const struct dmabuf *buffer);
 

@@ -63,7 +63,6 @@ static int soft_export(struct dmabuf_vfio *device, uint32_t bar, const struct dm
 	int seals = F_SEAL_GROW | F_SEAL_SEAL |
 		    (flags & DMABUF_VFIO_READ_ONLY ? F_SEAL_FUTURE_WRITE : 0);
 	_cleanup_close_ int own = -1, fd = -1;
-	char path[32];
 	int r;
 
 	own = memfd_create(soft->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -72,13 +71,14 @@ static int soft_export(struct dmabuf_vfio *device, uint32_t bar, const struct dm
 	if (ftruncate(own, (off_t)size) == -1 || fcntl(own, F_ADD_SEALS, seals) == -1)
 		return errno == EFBIG ? -ENOMEM : -errno;
 	if (flags & DMABUF_VFIO_READ_ONLY) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", own);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = memfd_open_read_only(own);
+		if (fd < 0)
+			return fd;
 	} else {
 		fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
+		if (fd == -1)
+			return -errno;
 	}
-	if (fd == -1)
-		return -errno;
 	pthread_mutex_lock(&soft->lock);
 	r = keep(soft, own);
 	pthread_mutex_unlock(&soft->lock);

@@ -23,6 +23,7 @@
 #include <dmabuf.h>
 
 #include "common.h"
+#include "read-only.h"
 #include "runner.h"
 
 #define MIB UINT64_C(0x100000)
@@ -432,21 +433,12 @@ static void read_only_buffer_is_not_mapped_for_writing(struct conf *c)
 	dmabuf_unref(buffer);
 }
 
-/* Who gets the descriptor may be another user, and hostile. */
 static void read_only_buffer_is_not_opened_again_to_write(struct conf *c)
 {
 	struct dmabuf *buffer;
-	char path[32];
-	int fd;
 
 	CHECK_OK(dmabuf_alloc(c->heap, 1, NULL, NULL, DMABUF_ALLOC_READ_ONLY, &buffer));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", dmabuf_fd(buffer));
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0) {
-		CHECK_EQ(write(fd, "w", 1), -1);
-		CHECK(mmap(NULL, c->page, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
-		close(fd);
-	}
+	check_not_opened_to_write(buffer);
 	dmabuf_unref(buffer);
 }
 

@@ -19,6 +19,7 @@
 #include <dmabuf.h>
 
 #include "common.h"
+#include "read-only.h"
 #include "runner.h"
 
 #define PAGES 16 /* of the BAR are used */
@@ -278,21 +279,12 @@ static void buffer_for_reading_cannot_be_written(struct conf *c)
 	dmabuf_unref(buffer);
 }
 
-/* Who gets the descriptor may be another user, and hostile. */
 static void buffer_for_reading_is_not_opened_again_to_write(struct conf *c)
 {
 	struct dmabuf *buffer;
-	char path[32];
-	int fd;
 
 	CHECK_OK(export_pages(c, 0, 1, DMABUF_VFIO_READ_ONLY, &buffer));
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", dmabuf_fd(buffer));
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0) {
-		CHECK_EQ(write(fd, "w", 1), -1);
-		CHECK(mmap(NULL, c->page, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
-		close(fd);
-	}
+	check_not_opened_to_write(buffer);
 	dmabuf_unref(buffer);
 }
 

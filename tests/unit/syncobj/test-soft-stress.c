@@ -275,10 +275,13 @@ static void await_sleeper(struct syncobj *syncobj)
 {
 	struct soft_page *page =
 		mmap(NULL, sizeof(*page), PROT_READ, MAP_SHARED, syncobj_fd(syncobj), 0);
+	int64_t end = now() + PATIENCE;
 
 	assert_true(page != MAP_FAILED);
-	while (!__atomic_load_n(&page->waiters, __ATOMIC_ACQUIRE))
+	while (!__atomic_load_n(&page->waiters, __ATOMIC_ACQUIRE)) {
+		assert_true(now() < end);
 		usleep(100);
+	}
 	munmap(page, sizeof(*page));
 }
 

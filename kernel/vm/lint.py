@@ -5,7 +5,7 @@ import subprocess
 import build
 import overlay
 import patches
-from bed import KERNEL, TREE, locked, make
+from bed import KERNEL, SOURCE, TREE, locked, make
 
 
 def ours(*suffixes):
@@ -38,12 +38,27 @@ def is_noise(line):
     if not line.endswith('error: bad constant expression'):
         return False
     with open(path, encoding='utf-8') as file:
-        return file.read().splitlines()[int(number) - 1].startswith('MODULE_')
+        # It may be the second line of the macro's.
+        return any(line.startswith('MODULE_')
+                   for line in file.read().splitlines()[int(number) - 2:int(number)])
+
+
+def our_lines(name):
+    """The places of a file that sparse and the compiler are listened to: what the kernel has there
+    itself is not ours.
+    """
+    path = TREE / name
+    if not (SOURCE / name).exists():
+        return ('%s:' % path,)
+    added = subprocess.run(['diff', '--unchanged-line-format=', '--old-line-format=',
+                            '--new-line-format=%dn ', SOURCE / name, path],
+                           capture_output=True, text=True, check=False).stdout
+    return tuple('%s:%s:' % (path, number) for number in added.split())
 
 
 def findings_in(names, text):
-    """The findings in these files; the kernel's own headers have theirs."""
-    places = tuple('%s/%s:' % (TREE, name) for name in names)
+    """The findings in what these files have of ours."""
+    places = tuple(place for name in names for place in our_lines(name))
     return '\n'.join(line for line in text.splitlines()
                      if line.startswith(places) and 'note: in included file' not in line and
                      not is_noise(line))
@@ -52,7 +67,8 @@ def findings_in(names, text):
 def compiler():
     """sparse and the compiler's further warnings, on new files and on patched ones."""
     names = ours('.c') + sorted({name for patch in overlay.all_patches()
-                                 for name in overlay.touched(patch) if name.endswith('.c')})
+                                 for name in overlay.touched(patch)
+                                 if name.endswith('.c') and overlay.is_kernel(name)})
     targets = [name[:-2] + '.o' for name in names]
     if targets:
         # C=2 checks objects that are up to date, too. Linux asks of sparse a word that no

@@ -45,6 +45,11 @@ def touched(patch):
     return sorted(set(names))
 
 
+def is_kernel(name):
+    """Whether a file is built into the kernel; programs are what else there is."""
+    return not name.startswith('tools/')
+
+
 def apply(patch, directory, exact=False):
     """Apply a patch in the directory; @exact: at the very lines it names."""
     told = output(['patch', '-d', directory, '-p1', '-F0', '-f', '--no-backup-if-mismatch',

@@ -148,7 +148,7 @@ def objects(config, names):
     """The objects to make after a change of these files: their own, and, for a header, those that
     were built with it.
     """
-    found = {name[:-2] + '.o' for name in names if name.endswith('.c')}
+    found = {name[:-2] + '.o' for name in names if name.endswith('.c') and overlay.is_kernel(name)}
     headers = {name.removeprefix('include/') for name in names if name.endswith('.h')}
     if headers:
         directory = WORK / config

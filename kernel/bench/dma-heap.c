@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Prices an allocation and its end: charged to nobody, to a process, to a cgroup, and
+ * by a helper process in the cgroup that passes the buffer back, as it takes without
+ * charges. Side by side in one run. Under QEMU's -icount the clock counts instructions.
+ *
+ * timeout: 900
+ */
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "heap.h"
+
+#define ROUNDS 40
+
+static struct {
+	int heap, pidfd, cgroup;
+	uint64_t len;
+} bench;
+
+static int64_t now_nsec(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void alloc_and_free(int charge)
+{
+	int fd = heap_alloc(bench.heap, bench.len, charge);
+
+	if (fd < 0) {
+		errno = -fd;
+		die("allocate");
+	}
+	close(fd);
+}
+
+static void charge_nobody(void)
+{
+	alloc_and_free(0);
+}
+
+static void charge_process(void)
+{
+	alloc_and_free(bench.pidfd);
+}
+
+static void charge_cgroup(void)
+{
+	alloc_and_free(bench.cgroup);
+}
+
+struct clone_args_v2 {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+		set_tid_size, cgroup;
+};
+
+#define INTO_CGROUP UINT64_C(0x200000000)
+
+static void send_fd(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	if (sendmsg(socket, &message, 0) != 1)
+		_exit(1);
+}
+
+static int receive_fd(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&message))
+		die("recvmsg");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+static void use_helper(void)
+{
+	struct clone_args_v2 args = {
+		.flags = INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)bench.cgroup,
+	};
+	int sockets[2];
+	long pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+		die("socketpair");
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == -1)
+		die("clone3");
+	if (pid == 0) {
+		int fd = heap_alloc(bench.heap, bench.len, 0);
+
+		if (fd < 0)
+			_exit(1);
+		send_fd(sockets[1], fd);
+		_exit(0);
+	}
+	close(sockets[1]);
+	close(receive_fd(sockets[0]));
+	close(sockets[0]);
+	if (waitpid((pid_t)pid, NULL, 0) == -1)
+		die("waitpid");
+}
+
+static int compare(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int64_t time_of(void (*run)(void), int times)
+{
+	int64_t begin;
+
+	run();
+	begin = now_nsec();
+	for (int i = 0; i < times; i++)
+		run();
+	return (now_nsec() - begin) / times;
+}
+
+static int64_t median(int64_t *times)
+{
+	qsort(times, ROUNDS, sizeof(*times), compare);
+	return times[ROUNDS / 2];
+}
+
+/* Medians of batches that take turns. */
+static bool measure(uint64_t len)
+{
+	/* A charge may cost so much of what the allocation does; small ones may cost more. */
+	const double most = len >= 64 * KIB ? 1.05 : 0, least = 20;
+	const int batch = len > MIB ? 4 : 20;
+	int64_t nobody[ROUNDS], process[ROUNDS], cgroup[ROUNDS], helper[ROUNDS];
+	double by_process, by_cgroup, by_helper, saved;
+	bool met;
+
+	bench.len = len;
+	for (int i = 0; i < ROUNDS; i++) {
+		nobody[i] = time_of(charge_nobody, batch);
+		process[i] = time_of(charge_process, batch);
+		cgroup[i] = time_of(charge_cgroup, batch);
+		helper[i] = time_of(use_helper, 2);
+	}
+	by_process = (double)median(process) / (double)median(nobody);
+	by_cgroup = (double)median(cgroup) / (double)median(nobody);
+	by_helper = (double)median(helper) / (double)median(nobody);
+	/* What each adds to the allocation. */
+	saved = (by_helper - 1) / (by_process > 1.0001 ? by_process - 1 : 0.0001);
+	met = (most == 0 || by_process <= most) && saved >= least;
+	printf("%6llu KiB %12lld %12lld %12lld %12lld %8.3f %8.3f %8.2f %10.0f%s\n",
+	       (unsigned long long)(len / KIB), (long long)median(nobody),
+	       (long long)median(process), (long long)median(cgroup), (long long)median(helper),
+	       by_process, by_cgroup, by_helper, saved, met ? "" : "  MISSED");
+	return met;
+}
+
+int main(void)
+{
+	static const uint64_t lengths[] = {4 * KIB, 64 * KIB, MIB, 16 * MIB};
+	const struct cgroup base = cgroup_base();
+	const struct cgroup client = cgroup_child(base.path, "client");
+	pid_t pid = cgroup_spawn(client.path);
+	bool met = true;
+
+	bench.heap = heap_open();
+	bench.pidfd = pidfd_of(pid, 0);
+	bench.cgroup = cgroup_open(client.path);
+	if (bench.heap == -1 || bench.pidfd == -1)
+		die(heap_path());
+	printf("%-10s %12s %12s %12s %12s %8s %8s %8s %10s\n", "ns", "nobody", "process", "cgroup",
+	       "helper", "process", "cgroup", "helper", "helper adds");
+	printf("%-10s %12s %12s %12s %12s %8s %8s %8s %10s\n", "", "", "", "", "", "/nobody",
+	       "/nobody", "/nobody", "x process");
+	for (size_t i = 0; i < 4; i++)
+		met &= measure(lengths[i]);
+	end_process(pid);
+	cgroup_remove(client.path);
+	return met ? 0 : 1;
+}

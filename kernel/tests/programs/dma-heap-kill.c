@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Charges processes that are killed meanwhile, at random points: each buffer is
+ * charged to the process or refused, and never charged to the caller.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fds.h"
+#include "heap.h"
+
+#define MOST 256 /* buffers of a round */
+
+struct killer {
+	pthread_t thread;
+	int pidfd;
+	unsigned int spins;
+	atomic_bool go;
+};
+
+static void spin(unsigned int times)
+{
+	for (volatile unsigned int i = 0; i < times; i++)
+		;
+}
+
+/* Mostly short. */
+static unsigned int some_spins(uint64_t *state)
+{
+	return random_below(state, (1U << random_below(state, 20)) + 1);
+}
+
+static void *run_killer(void *data)
+{
+	struct killer *killer = data;
+
+	while (!atomic_load(&killer->go))
+		;
+	spin(killer->spins);
+	syscall(SYS_pidfd_send_signal, killer->pidfd, SIGKILL, NULL, 0);
+	return NULL;
+}
+
+/* Return: the number of buffers, or a negative errno that should not be. */
+static int charge_until_it_is_gone(int heap, int pidfd, int fds[MOST])
+{
+	int n = 0;
+
+	for (;;) {
+		int fd = heap_alloc(heap, 4 * KIB, pidfd);
+
+		if (fd == -ESRCH)
+			return n;
+		if (fd < 0)
+			return fd;
+		/* If it takes long to be killed, only the last buffers are kept. */
+		if (n == MOST)
+			close(fds[--n]);
+		fds[n++] = fd;
+	}
+}
+
+static int one_round(int heap, const char *client, uint64_t *state, unsigned long *buffers)
+{
+	pid_t pid = cgroup_spawn(client);
+	struct killer killer = {.pidfd = pidfd_of(pid, 0)};
+	int fds[MOST], n;
+
+	killer.spins = some_spins(state);
+	if (pthread_create(&killer.thread, NULL, run_killer, &killer))
+		die("pthread_create");
+	atomic_store(&killer.go, true);
+	spin(some_spins(state));
+	n = charge_until_it_is_gone(heap, killer.pidfd, fds);
+	pthread_join(killer.thread, NULL);
+	waitpid(pid, NULL, 0);
+	close(killer.pidfd);
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	if (n < 0) {
+		printf("# a charge fails with %s\n", strerror(-n));
+		return -1;
+	}
+	*buffers += (unsigned long)n;
+	return n > 0;
+}
+
+static bool result(int number, bool ok, const char *what)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"rounds", required_argument, NULL, 'r'},
+		{"seed", required_argument, NULL, 's'},
+		{NULL, 0, NULL, 0},
+	};
+	const struct cgroup base = cgroup_base(), self = cgroup_at(base.path, "self");
+	const struct cgroup client = cgroup_child(base.path, "client");
+	unsigned int rounds = 1000, before, some = 0, done = 0;
+	uint64_t state = random_seed(1);
+	unsigned long buffers = 0;
+	int heap, option;
+	bool good = true;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'r')
+			rounds = (unsigned int)strtoul(optarg, NULL, 0);
+		else if (option == 's')
+			state = random_seed(strtoull(optarg, NULL, 0));
+		else
+			return 2;
+	}
+	heap = heap_open();
+	if (heap == -1)
+		die(heap_path());
+	before = count_fds();
+	for (; done < rounds; done++) {
+		int r = one_round(heap, client.path, &state, &buffers);
+
+		if (r < 0)
+			break;
+		some += (unsigned int)r;
+	}
+	printf("# in %u of %u rounds there were buffers before the process was gone, %lu in all\n",
+	       some, rounds, buffers);
+	printf("1..5\n");
+	good &= result(1, done == rounds, "a charge succeeds or fails with ESRCH");
+	/* Else the points in time were not that random. */
+	good &= result(2, some && some < rounds, "processes are killed before and after a charge");
+	good &= result(3, cgroup_dmabuf_becomes(base.path, 0) == 0, "no charge is left");
+	good &= result(4, cgroup_dmabuf(self.path) == 0, "the caller is not charged");
+	good &= result(5, count_fds() == before, "no file descriptor is left");
+	cgroup_remove(client.path);
+	return !good;
+}

@@ -61,6 +61,16 @@ static int try(int heap, int charge)
 	return 0;
 }
 
+/* The exit status of dmabuf-heap, 4 if it could not charge the process. */
+static int try_tool(pid_t pid)
+{
+	char command[96];
+
+	snprintf(command, sizeof(command), "dmabuf-heap alloc --heap system --charge %d 4K >&2",
+		 pid);
+	return WEXITSTATUS(system(command));
+}
+
 static void set_enforcing(const char *value)
 {
 	if (cgroup_write("/sys/fs/selinux", "enforce", value))
@@ -76,12 +86,15 @@ int main(void)
 
 	if (heap == -1 || to_client == -1 || to_stranger == -1)
 		die(heap_path());
-	printf("1..8\n");
+	printf("1..10\n");
+	fflush(stdout);
 	become("allocator_t");
 	result(try(heap, 0) == 0, "who names nobody is not asked about");
 	result(try(heap, to_client) == 0, "the allocator may charge its client");
 	result(try(heap, to_stranger) == -EACCES, "it may not charge a stranger");
 	result(try(heap, SELF_PROCESS) == -EACCES, "nor itself, if the policy does not say so");
+	result(try_tool(client) == 0, "dmabuf-heap charges the client");
+	result(try_tool(stranger) == 4, "and says that it may not charge the stranger");
 	set_enforcing("0");
 	result(try(heap, to_stranger) == 0, "it may when nothing is enforced");
 	set_enforcing("1");

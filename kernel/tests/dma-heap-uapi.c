@@ -616,6 +616,32 @@ static void too_many_files(void **state)
 	assert_charged(0);
 }
 
+/* At random points of allocations that take a while. What the kernel answers, nobody is told. */
+static void caller_that_is_killed_takes_its_charges_back(void **state)
+{
+	uint64_t random = random_seed(1);
+
+	fflush(stdout);
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		while (pid == 0) {
+			int fd = heap_alloc(fx.heap, 16 * MIB, fx.pidfd);
+
+			if (fd < 0)
+				_exit(1);
+			close(fd);
+		}
+		usleep(random_below(&random, 50000));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+	}
+	assert_charged(0);
+}
+
 /* ---- how long ----------------------------------------------------------- */
 
 static void duplicate_keeps_the_charge(void **state)
@@ -990,6 +1016,7 @@ int main(void)
 		TEST(lengths_that_no_machine_has),
 		TEST(result_that_cannot_be_written),
 		TEST(too_many_files),
+		TEST(caller_that_is_killed_takes_its_charges_back),
 		TEST(duplicate_keeps_the_charge),
 		TEST(mapping_keeps_the_charge),
 		TEST(passing_the_descriptor_keeps_the_charge),

@@ -22,7 +22,8 @@ def bench(names):
         command = [*('modprobe %s &&' % shlex.quote(name) for name in entry.modules),
                    'exec', shlex.quote(str(entry.program))]
         status = machine.run_command('fast', ' '.join(command), timeout=entry.timeout,
-                                     accel='icount')
+                                     accel='icount', kernel_args=entry.kernel_args,
+                                     qemu_args=entry.qemu_args)
         if status:
             failed.append('%s: exit status %d' % (entry.name, status))
     if failed:

@@ -64,7 +64,8 @@ def stop(process):
     process.wait()
 
 
-def run_command(config, command, *, timeout, accel='tcg', stdout=None):
+def run_command(config, command, *, timeout, accel='tcg', stdout=None, kernel_args=(),
+                qemu_args=()):
     """Boot, run a shell command, power off. Return: its exit status."""
     with tempfile.TemporaryDirectory(prefix='session.', dir=WORK) as session:
         session = Path(session)
@@ -73,7 +74,8 @@ def run_command(config, command, *, timeout, accel='tcg', stdout=None):
         serial = ['-serial', 'file:%s' % console, '-device', 'virtio-serial-pci',
                   '-chardev', 'stdio,id=out', '-device', 'virtserialport,chardev=out']
         # An input that does not end: at its end QEMU takes the guest's port for unplugged.
-        process = start(command_line(config, session, serial, accel=accel),
+        process = start(command_line(config, session, serial, accel=accel,
+                                     kernel_args=kernel_args, qemu_args=qemu_args),
                         stdin=subprocess.PIPE, stdout=stdout)
         try:
             process.wait(timeout)

@@ -57,9 +57,9 @@ static bool has_revoke_ioctl(int fd)
 /* An export that cannot be made: its region has no memory. */
 static int export_nothing(int fd, uint32_t flags)
 {
-	struct {
+	union {
 		struct vfio_export_args args;
-		struct vfio_range range;
+		char room[sizeof(struct vfio_export_args) + sizeof(struct vfio_range)];
 	} export = {
 		.args =
 			{
@@ -70,10 +70,11 @@ static int export_nothing(int fd, uint32_t flags)
 				.flags = flags,
 				.nr_ranges = 1,
 			},
-		.range = {.length = page_size()},
 	};
-	int made = feature_ioctl(fd, &export);
+	int made;
 
+	export.args.ranges[0] = (struct vfio_range){.length = page_size()};
+	made = feature_ioctl(fd, &export);
 	if (made < 0)
 		return made;
 	close(made);

@@ -140,6 +140,32 @@ static void *aligned_space(uint64_t length)
 	return space + before;
 }
 
+/*
+ * What the page table says of pages: "PWT" for write-combining, "PCD" for uncached, and whether it
+ * is in a "pte" or in a "pmd", which is a huge page. All of one reading of it, which takes seconds.
+ */
+static void page_attributes(volatile uint32_t *const *pages, size_t count, char attributes[][128])
+{
+	FILE *file = fopen("/sys/kernel/debug/page_tables/current_kernel", "re");
+	unsigned long start, end;
+	size_t found = 0;
+	char line[256];
+
+	assert_non_null(file);
+	while (found < count && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "0x%lx-0x%lx", &start, &end) != 2)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			if ((uintptr_t)pages[i] < start || (uintptr_t)pages[i] >= end)
+				continue;
+			snprintf(attributes[i], 128, "%.127s", line);
+			found++;
+		}
+	}
+	fclose(file);
+	assert_int_equal(found, count);
+}
+
 /* ---- mapping ------------------------------------------------------------ */
 
 static void registers_answer_through_a_mapping(void **state)
@@ -312,6 +338,39 @@ static void huge_pages_show_the_right_memory(void **state)
 							 (ranges[i].offset + k) / PAGE);
 		munmap(space, size);
 	}
+	close(fd);
+}
+
+/* Of dma-bufs and of the device file: where the address is aligned, and not beyond the end. */
+static void huge_pages_are_where_they_fit(void **state)
+{
+	static const char *const levels[] = {"pmd", "pte", "pte", "pmd", "pte", "pte"};
+	int fd = export_memory(0, 8 * MIB), fds[] = {fd, fx.bochs.fd};
+	const uint64_t starts[] = {0, bar_offset(MEMORY)};
+	volatile uint32_t *pages[6];
+	char attributes[6][128];
+	char *spaces[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		char *space = spaces[i] = aligned_space(8 * MIB);
+		void *memory = mmap(space + i % 2 * PAGE, 8 * MIB - PAGE, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_FIXED, fds[i / 2], (off_t)starts[i / 2]);
+
+		assert_ptr_not_equal(memory, MAP_FAILED);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		pages[3 * i] = (volatile uint32_t *)(spaces[2 * i] + 3 * MIB);
+		pages[3 * i + 1] = (volatile uint32_t *)(spaces[2 * i] + 7 * MIB);
+		pages[3 * i + 2] = (volatile uint32_t *)(spaces[2 * i + 1] + 3 * MIB);
+	}
+	for (size_t i = 0; i < 6; i++)
+		*pages[i] = 1;
+	page_attributes(pages, 6, attributes);
+	for (size_t i = 0; i < 6; i++)
+		if (!strstr(attributes[i], levels[i]))
+			fail_msg("page %zu is in no %s: %s", i, levels[i], attributes[i]);
+	for (size_t i = 0; i < 4; i++)
+		munmap(spaces[i], 8 * MIB);
 	close(fd);
 }
 
@@ -921,22 +980,21 @@ static void *read_until_stopped(void *arg)
 static void accesses_wait_for_a_reset_to_end(void **state)
 {
 	pthread_t threads[2];
-	unsigned int before;
 
 	map_both();
 	resets.stop = false;
+	resets.reads = resets.failures = 0;
 	assert_int_equal(pthread_create(&threads[0], NULL, read_until_stopped,
 					(void *)(uintptr_t)both.memory),
 			 0);
 	assert_int_equal(pthread_create(&threads[1], NULL, read_until_stopped,
 					(void *)(uintptr_t)both.device),
 			 0);
-	for (int i = 0; i < 5; i++) {
-		before = resets.reads;
-		while (resets.reads < before + 10)
-			sched_yield();
+	while (resets.reads < 10)
+		sched_yield();
+	/* One after the other, so that some begin before those who have waited try again. */
+	for (int i = 0; i < 20; i++)
 		assert_int_equal(call(fx.bochs.fd, VFIO_DEVICE_RESET, NULL), 0);
-	}
 	resets.stop = true;
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
@@ -1033,31 +1091,20 @@ static void buffer_may_outlive_its_file(void **state)
 
 /* ---- memory attributes -------------------------------------------------- */
 
-/* What the page table says of the page: "PWT" for write-combining, "PCD" for uncached. */
-static void page_attributes(volatile uint32_t *address, char attributes[128])
+/* Two pages, which are to have these attributes. */
+static void assert_attributes(volatile uint32_t *one, bool one_combines, volatile uint32_t *two,
+			      bool two_combines)
 {
-	FILE *file = fopen("/sys/kernel/debug/page_tables/current_kernel", "re");
-	unsigned long start, end;
-	bool found = false;
-	char line[256];
+	volatile uint32_t *const pages[] = {one, two};
+	const bool combines[] = {one_combines, two_combines};
+	char attributes[2][128];
 
-	assert_non_null(file);
-	while (!found && fgets(line, sizeof(line), file))
-		found = sscanf(line, "0x%lx-0x%lx", &start, &end) == 2 &&
-			(uintptr_t)address >= start && (uintptr_t)address < end;
-	fclose(file);
-	assert_true(found);
-	snprintf(attributes, 128, "%.127s", line);
-}
-
-static void assert_attributes(volatile uint32_t *memory, bool is_write_combining)
-{
-	char attributes[128];
-
-	*memory = 1;
-	page_attributes(memory, attributes);
-	assert_true(!strstr(attributes, "PWT") != is_write_combining);
-	assert_true(!strstr(attributes, "PCD") == is_write_combining);
+	*one = *two = 1;
+	page_attributes(pages, 2, attributes);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(!strstr(attributes[i], "PWT") != combines[i]);
+		assert_true(!strstr(attributes[i], "PCD") == combines[i]);
+	}
 }
 
 static void mappings_are_uncached(void **state)
@@ -1066,8 +1113,7 @@ static void mappings_are_uncached(void **state)
 	volatile uint32_t *memory = map(fd, PAGE);
 	volatile uint32_t *device = map_at(fx.bochs.fd, bar_offset(MEMORY), PAGE);
 
-	assert_attributes(memory, false);
-	assert_attributes(device, false);
+	assert_attributes(memory, false, device, false);
 	unmap(memory, PAGE);
 	unmap(device, PAGE);
 	close(fd);
@@ -1080,8 +1126,7 @@ static void buffer_can_be_exported_as_write_combining(void **state)
 	volatile uint32_t *memory = map(fd, 4 * PAGE);
 	volatile uint32_t *device = map_at(fx.bochs.fd, bar_offset(MEMORY), 4 * PAGE);
 
-	assert_attributes(memory, true);
-	assert_attributes(device, false);
+	assert_attributes(memory, true, device, false);
 	memory[WORDS(2 * PAGE)] = 1234;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	assert_int_equal(device[WORDS(2 * PAGE)], 1234);
@@ -1093,18 +1138,17 @@ static void buffer_can_be_exported_as_write_combining(void **state)
 static void attribute_is_for_later_mappings(void **state)
 {
 	int fd = export_memory(0, PAGE);
-	volatile uint32_t *before = map(fd, PAGE), *after;
+	volatile uint32_t *before = map(fd, PAGE), *after, *last;
 
 	assert_int_equal(set_memattr(&fx.bochs, fd, MEMATTR_WC), 0);
 	after = map(fd, PAGE);
-	assert_attributes(before, false);
-	assert_attributes(after, true);
+	assert_attributes(before, false, after, true);
 	assert_int_equal(set_memattr(&fx.bochs, fd, MEMATTR_NC), 0);
-	unmap(before, PAGE);
-	before = map(fd, PAGE);
-	assert_attributes(before, false);
+	last = map(fd, PAGE);
+	assert_attributes(after, true, last, false);
 	unmap(before, PAGE);
 	unmap(after, PAGE);
+	unmap(last, PAGE);
 	close(fd);
 }
 
@@ -1278,6 +1322,7 @@ int main(void)
 		TEST(ranges_follow_each_other),
 		TEST(mapping_may_begin_in_a_later_range),
 		TEST(huge_pages_show_the_right_memory),
+		TEST(huge_pages_are_where_they_fit),
 		TEST(mapping_of_the_device_file_can_be_split),
 		TEST(mapping_outlives_the_descriptor),
 		TEST(child_inherits_a_mapping),

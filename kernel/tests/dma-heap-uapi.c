@@ -40,7 +40,6 @@ static struct {
 	pid_t pid;          /* a process in the client's */
 	int pidfd;
 	unsigned int fds;
-	unsigned int next; /* descriptor of a test's */
 } fx;
 
 static int setup(void **state)
@@ -66,7 +65,7 @@ static int teardown(void **state)
 	cgroup_remove(fx.client.path);
 	close(fx.pidfd);
 	close(fx.heap);
-	return is_clean ? 0 : -1;
+	return is_clean && count_fds() == fx.fds ? 0 : -1;
 }
 
 /* The client is charged for this, and nobody else is. */

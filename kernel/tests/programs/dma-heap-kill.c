@@ -6,11 +6,13 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "fds.h"
 #include "heap.h"
 
 #define MOST 256 /* buffers of a round */
+#define SIZE (4 * KIB)
 
 struct killer {
 	pthread_t thread;
@@ -48,7 +50,7 @@ static int charge_until_it_is_gone(int heap, int pidfd, int fds[MOST])
 	int n = 0;
 
 	for (;;) {
-		int fd = heap_alloc(heap, 4 * KIB, pidfd);
+		int fd = heap_alloc(heap, SIZE, pidfd);
 
 		if (fd == -ESRCH)
 			return n;
@@ -61,7 +63,8 @@ static int charge_until_it_is_gone(int heap, int pidfd, int fds[MOST])
 	}
 }
 
-static int one_round(int heap, const char *client, uint64_t *state, unsigned long *buffers)
+/* Return: the number of buffers, or -1. The last one, closest to the end of the process, stays. */
+static int one_round(int heap, const char *client, uint64_t *state, int *last)
 {
 	pid_t pid = cgroup_spawn(client);
 	struct killer killer = {.pidfd = pidfd_of(pid, 0)};
@@ -76,14 +79,14 @@ static int one_round(int heap, const char *client, uint64_t *state, unsigned lon
 	pthread_join(killer.thread, NULL);
 	waitpid(pid, NULL, 0);
 	close(killer.pidfd);
-	for (int i = 0; i < n; i++)
-		close(fds[i]);
 	if (n < 0) {
 		printf("# a charge fails with %s\n", strerror(-n));
 		return -1;
 	}
-	*buffers += (unsigned long)n;
-	return n > 0;
+	for (int i = 0; i < n - 1; i++)
+		close(fds[i]);
+	*last = n ? fds[n - 1] : -1;
+	return n;
 }
 
 static bool result(int number, bool ok, const char *what)
@@ -101,10 +104,11 @@ int main(int argc, char **argv)
 	};
 	const struct cgroup base = cgroup_base(), self = cgroup_at(base.path, "self");
 	const struct cgroup client = cgroup_child(base.path, "client");
-	unsigned int rounds = 1000, before, some = 0, done = 0;
+	struct rlimit files;
+	unsigned int rounds = 1000, before, n_kept = 0, done = 0;
 	uint64_t state = random_seed(1);
 	unsigned long buffers = 0;
-	int heap, option;
+	int heap, option, *kept;
 	bool good = true;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -118,22 +122,37 @@ int main(int argc, char **argv)
 	heap = heap_open();
 	if (heap == -1)
 		die(heap_path());
+	kept = calloc(rounds, sizeof(*kept));
+	if (!kept || getrlimit(RLIMIT_NOFILE, &files))
+		die("rounds");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		die("setrlimit");
 	before = count_fds();
 	for (; done < rounds; done++) {
-		int r = one_round(heap, client.path, &state, &buffers);
+		int r = one_round(heap, client.path, &state, &kept[n_kept]);
 
 		if (r < 0)
 			break;
-		some += (unsigned int)r;
+		buffers += (unsigned long)r;
+		n_kept += r > 0;
 	}
 	printf("# in %u of %u rounds there were buffers before the process was gone, %lu in all\n",
-	       some, rounds, buffers);
+	       n_kept, rounds, buffers);
 	printf("1..5\n");
 	good &= result(1, done == rounds, "a charge succeeds or fails with ESRCH");
 	/* Else the points in time were not that random. */
-	good &= result(2, some && some < rounds, "processes are killed before and after a charge");
-	good &= result(3, cgroup_dmabuf_becomes(base.path, 0) == 0, "no charge is left");
-	good &= result(4, cgroup_dmabuf(self.path) == 0, "the caller is not charged");
+	good &= result(2, n_kept && n_kept < rounds,
+		       "processes are killed before and after a charge");
+	good &= result(3,
+		       cgroup_dmabuf_becomes(client.path, (int64_t)(n_kept * SIZE)) ==
+				       (int64_t)(n_kept * SIZE) &&
+			       cgroup_dmabuf(self.path) == 0,
+		       "the processes are charged, the caller is not");
+	for (unsigned int i = 0; i < n_kept; i++)
+		close(kept[i]);
+	free(kept);
+	good &= result(4, cgroup_dmabuf_becomes(base.path, 0) == 0, "no charge is left");
 	good &= result(5, count_fds() == before, "no file descriptor is left");
 	cgroup_remove(client.path);
 	return !good;

@@ -6,11 +6,11 @@
  *
  * timeout: 900
  */
-#include <sched.h>
-#include <stdbool.h>
-#include <sys/socket.h>
+#include <linux/sched.h>
 
 #include "heap.h"
+#include "median.h"
+#include "pass-fd.h"
 
 #define ROUNDS 40
 #define SEEN 0.001
@@ -19,14 +19,6 @@ static struct {
 	int heap, pidfd, cgroup;
 	uint64_t len;
 } bench;
-
-static int64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static void alloc_and_free(int charge)
 {
@@ -54,59 +46,14 @@ static void charge_cgroup(void)
 	alloc_and_free(bench.cgroup);
 }
 
-struct clone_args_v2 {
-	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
-		set_tid_size, cgroup;
-};
-
-#define INTO_CGROUP UINT64_C(0x200000000)
-
-static void send_fd(int socket, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	if (sendmsg(socket, &message, 0) != 1)
-		_exit(1);
-}
-
-static int receive_fd(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&message))
-		die("recvmsg");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
 static void use_helper(void)
 {
-	struct clone_args_v2 args = {
-		.flags = INTO_CGROUP,
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,
 		.cgroup = (uint64_t)bench.cgroup,
 	};
-	int sockets[2];
+	int sockets[2], fd;
 	long pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
@@ -115,25 +62,19 @@ static void use_helper(void)
 	if (pid == -1)
 		die("clone3");
 	if (pid == 0) {
-		int fd = heap_alloc(bench.heap, bench.len, 0);
-
-		if (fd < 0)
-			_exit(1);
-		send_fd(sockets[1], fd);
-		_exit(0);
+		fd = heap_alloc(bench.heap, bench.len, 0);
+		_exit(fd < 0 || send_fd(sockets[1], fd) < 0);
 	}
 	close(sockets[1]);
-	close(receive_fd(sockets[0]));
+	fd = receive_fd(sockets[0]);
+	if (fd < 0) {
+		errno = -fd;
+		die("receive");
+	}
+	close(fd);
 	close(sockets[0]);
 	if (waitpid((pid_t)pid, NULL, 0) == -1)
 		die("waitpid");
-}
-
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static int64_t time_of(void (*run)(void), int times)
@@ -147,19 +88,13 @@ static int64_t time_of(void (*run)(void), int times)
 	return (now_nsec() - begin) / times;
 }
 
-static int64_t median(int64_t *times)
-{
-	qsort(times, ROUNDS, sizeof(*times), compare);
-	return times[ROUNDS / 2];
-}
-
 /* Medians of batches that take turns. */
 static bool measure(uint64_t len)
 {
 	/* A charge may cost so much of what the allocation does; small ones may cost more. */
 	const double most = len >= 64 * KIB ? 1.05 : 0, least = 20;
 	const int batch = len > MIB ? 4 : 20;
-	int64_t nobody[ROUNDS], process[ROUNDS], cgroup[ROUNDS], helper[ROUNDS];
+	int64_t nobody[ROUNDS], process[ROUNDS], cgroup[ROUNDS], helper[ROUNDS], base;
 	double by_process, by_cgroup, by_helper, saved;
 	bool met, is_seen;
 
@@ -170,17 +105,18 @@ static bool measure(uint64_t len)
 		cgroup[i] = time_of(charge_cgroup, batch);
 		helper[i] = time_of(use_helper, 2);
 	}
-	by_process = (double)median(process) / (double)median(nobody);
-	by_cgroup = (double)median(cgroup) / (double)median(nobody);
-	by_helper = (double)median(helper) / (double)median(nobody);
+	base = median(nobody, ROUNDS);
+	by_process = (double)median(process, ROUNDS) / (double)base;
+	by_cgroup = (double)median(cgroup, ROUNDS) / (double)base;
+	by_helper = (double)median(helper, ROUNDS) / (double)base;
 	/* What each adds to the allocation: under SEEN of it, that is not told from nothing. */
 	is_seen = by_process - 1 > SEEN;
 	saved = (by_helper - 1) / (is_seen ? by_process - 1 : SEEN);
 	met = (most == 0 || by_process <= most) && saved >= least;
 	printf("%6llu KiB %12lld %12lld %12lld %12lld %8.3f %8.3f %8.2f %4s%7.0f%s\n",
-	       (unsigned long long)(len / KIB), (long long)median(nobody),
-	       (long long)median(process), (long long)median(cgroup), (long long)median(helper),
-	       by_process, by_cgroup, by_helper, is_seen ? "" : ">", saved, met ? "" : "  MISSED");
+	       (unsigned long long)(len / KIB), (long long)base, (long long)process[ROUNDS / 2],
+	       (long long)cgroup[ROUNDS / 2], (long long)helper[ROUNDS / 2], by_process, by_cgroup,
+	       by_helper, is_seen ? "" : ">", saved, met ? "" : "  MISSED");
 	return met;
 }
 

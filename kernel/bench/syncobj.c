@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "median.h"
 #include "node.h"
 
 /* What older libdrm headers lack. */
@@ -213,13 +214,6 @@ static const struct row {
 	{"eventfd, signal, wake-up", eventfd_device, eventfd_drm, 1},
 };
 
-static int compare(const void *a, const void *b)
-{
-	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static int64_t batch(void (*run)(void))
 {
 	int64_t begin;
@@ -235,19 +229,18 @@ static int64_t batch(void (*run)(void))
 static bool measure(const struct row *row)
 {
 	int64_t device_times[ROUNDS], drm_times[ROUNDS];
+	int64_t device_time, drm_time;
 	double ratio;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		device_times[i] = batch(row->device);
 		drm_times[i] = batch(row->drm);
 	}
-	qsort(device_times, ROUNDS, sizeof(*device_times), compare);
-	qsort(drm_times, ROUNDS, sizeof(*drm_times), compare);
-	ratio = (double)device_times[ROUNDS / 2] / (double)drm_times[ROUNDS / 2];
-	printf("%-45s %10lld %10lld %6.2f   <= %.2f%s\n", row->name,
-	       (long long)device_times[ROUNDS / 2] / BATCH,
-	       (long long)drm_times[ROUNDS / 2] / BATCH, ratio, row->most,
-	       ratio <= row->most ? "" : "  MISSED");
+	device_time = median(device_times, ROUNDS);
+	drm_time = median(drm_times, ROUNDS);
+	ratio = (double)device_time / (double)drm_time;
+	printf("%-45s %10lld %10lld %6.2f   <= %.2f%s\n", row->name, (long long)device_time / BATCH,
+	       (long long)drm_time / BATCH, ratio, row->most, ratio <= row->most ? "" : "  MISSED");
 	return ratio <= row->most;
 }
 

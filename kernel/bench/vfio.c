@@ -13,6 +13,7 @@
  */
 #include <stdarg.h>
 
+#include "median.h"
 #include "vfio.h"
 
 #define PAGE UINT64_C(4096)
@@ -31,33 +32,15 @@ static void must(const char *what, bool is_good)
 	exit(1);
 }
 
-static int compare(const void *a, const void *b)
+__attribute__((format(printf, 2, 3))) static void print(int64_t *times, const char *format, ...)
 {
-	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int64_t median(int64_t *values)
-{
-	qsort(values, ROUNDS, sizeof(*values), compare);
-	return values[ROUNDS / 2];
-}
-
-static int64_t result(int64_t *values, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int64_t result(int64_t *values, const char *format, ...)
-{
-	const int64_t value = median(values);
 	va_list args;
 
 	printf("| ");
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
-	printf(" | %.1f |\n", (double)value / 1000);
-	return value;
+	printf(" | %.1f |\n", (double)median(times, ROUNDS) / 1000);
 }
 
 static int export_bar(void)
@@ -108,8 +91,8 @@ static void revoke_by_pages(uint64_t pages, bool is_huge)
 		munmap(memory, BAR_SIZE);
 		close(fd);
 	}
-	result(times, "revoke, %llu pages mapped, %s", (unsigned long long)pages,
-	       is_huge ? "huge" : "small");
+	print(times, "revoke, %llu pages mapped, %s", (unsigned long long)pages,
+	      is_huge ? "huge" : "small");
 }
 
 static void revoke_by_mappings(uint32_t count)
@@ -136,7 +119,7 @@ static void revoke_by_mappings(uint32_t count)
 		close(fd);
 	}
 	free(mappings);
-	result(times, "revoke, %u mappings of a page", count);
+	print(times, "revoke, %u mappings of a page", count);
 }
 
 static void first_touch(bool is_huge)
@@ -155,8 +138,8 @@ static void first_touch(bool is_huge)
 		munmap(memory, BAR_SIZE);
 	}
 	close(fd);
-	result(first, "dma-buf of 64 MiB, %s pages, the first one", is_huge ? "huge" : "small");
-	result(all, "dma-buf of 64 MiB, %s pages, all of them", is_huge ? "huge" : "small");
+	print(first, "dma-buf of 64 MiB, %s pages, the first one", is_huge ? "huge" : "small");
+	print(all, "dma-buf of 64 MiB, %s pages, all of them", is_huge ? "huge" : "small");
 }
 
 static void device_file(uint64_t length, bool is_touched, bool is_huge)
@@ -172,9 +155,9 @@ static void device_file(uint64_t length, bool is_touched, bool is_huge)
 		munmap(memory, length);
 		times[i] = now_nsec() - start;
 	}
-	result(times, "device file: mmap(), %s, munmap() of %llu %s pages",
-	       is_touched ? "touch" : "nothing", (unsigned long long)(length / PAGE),
-	       is_huge ? "huge" : "small");
+	print(times, "device file: mmap(), %s, munmap() of %llu %s pages",
+	      is_touched ? "touch" : "nothing", (unsigned long long)(length / PAGE),
+	      is_huge ? "huge" : "small");
 }
 
 int main(int argc, char **argv)

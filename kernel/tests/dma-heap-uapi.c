@@ -22,7 +22,9 @@
 #include <sys/socket.h>
 
 #include "fds.h"
+#include "pass-fd.h"
 #include "programs/heap.h"
+#include "programs/random.h"
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
@@ -668,16 +670,8 @@ static void mapping_keeps_the_charge(void **state)
 /* A process that has received the buffer, in this process's cgroup. */
 static pid_t pass(int fd, int *ret_socket)
 {
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	int sockets[2];
+	char byte;
 	pid_t pid;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
@@ -686,17 +680,13 @@ static pid_t pass(int fd, int *ret_socket)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		close(fd);
-		if (recvmsg(sockets[1], &message, 0) != 1 || write(sockets[1], "", 1) != 1)
+		if (receive_fd(sockets[1]) < 0 || write(sockets[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
 	close(sockets[1]);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(sockets[0], &message, 0), 1);
+	assert_int_equal(send_fd(sockets[0], fd), 0);
 	assert_int_equal(read(sockets[0], &byte, 1), 1);
 	*ret_socket = sockets[0];
 	return pid;
@@ -717,22 +707,9 @@ static void passing_the_descriptor_keeps_the_charge(void **state)
 static void descriptor_in_a_message_keeps_the_charge(void **state)
 {
 	int fd = alloc_charged(SIZE, fx.pidfd), sockets[2];
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(sockets[0], &message, 0), 1);
+	assert_int_equal(send_fd(sockets[0], fd), 0);
 	close(fd);
 	assert_charged(SIZE);
 	close(sockets[0]);

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 
 #include "fds.h"
+#include "pass-fd.h"
 #include "programs/vfio.h"
 
 #define PAGE UINT64_C(4096)
@@ -645,38 +646,6 @@ static void revocation_hits_a_childs_mapping(void **state)
 	close(fd);
 }
 
-static void send_fd(int socket, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {.msg_iov = &iov,
-				 .msg_iovlen = 1,
-				 .msg_control = control,
-				 .msg_controllen = sizeof(control)};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(socket, &message, 0), 1);
-}
-
-static int receive_fd(int socket)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {.msg_iov = &iov,
-				 .msg_iovlen = 1,
-				 .msg_control = control,
-				 .msg_controllen = sizeof(control)};
-	int fd = -1;
-
-	if (recvmsg(socket, &message, 0) == 1 && CMSG_FIRSTHDR(&message))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
 /* A process that has the buffer and nothing else: no device, no IOMMU. */
 static int client(int socket)
 {
@@ -712,7 +681,7 @@ static void process_that_was_sent_a_buffer_loses_it(void **state)
 	if (pid == 0)
 		_exit(client(sockets[1]));
 	close(sockets[1]);
-	send_fd(sockets[0], fd);
+	assert_int_equal(send_fd(sockets[0], fd), 0);
 	assert_int_equal(read(sockets[0], &byte, 1), 1);
 	assert_int_equal(device[WORDS(3 * PAGE)], 77);
 	assert_int_equal(revoke_by_feature(&fx.bochs, fd), 0);

@@ -4,12 +4,12 @@
  * threads, while processes and cgroups that it names come and go. What it looks
  * for are reports of the kernel, and descriptors and charges that are left.
  */
-#include <getopt.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "fds.h"
+#include "fuzz.h"
 #include "heap.h"
+#include "tap.h"
 
 #define POOL 32    /* buffers */
 #define TARGETS 12 /* descriptors of processes and cgroups */
@@ -22,7 +22,7 @@ union args {
 };
 
 static struct {
-	struct cgroup base;
+	struct cgroup base, fixed; /* the second is there all the time */
 	int heap, null;
 	atomic_int buffers[POOL];
 	/* What may be charged. Threads race for these. */
@@ -30,14 +30,13 @@ static struct {
 	atomic_ulong good, bad, charged;
 	atomic_uint cgroups;
 	pid_t pid; /* a process that is there all the time */
-	bool fail; /* let allocations fail, as failslab is set up */
+	bool fail; /* of the options */
 } fuzz;
 
 struct worker {
 	pthread_t thread;
 	uint64_t state;
 	unsigned long calls;
-	int faults_fd; /* /proc/thread-self/make-it-fail, with --fail */
 };
 
 static uint32_t below(struct worker *w, uint32_t n)
@@ -52,26 +51,17 @@ static bool one_in(struct worker *w, uint32_t n)
 
 static void replace(struct worker *w, atomic_int *pool, unsigned int size, int fd)
 {
-	int old = atomic_exchange(&pool[below(w, size)], fd);
-
-	if (old >= 0)
-		close(old);
+	pool_put(&pool[below(w, size)], fd);
 }
 
 /* A process that ends at once or when it is killed, by its parent's end at the latest. */
 static void replace_process(struct worker *w)
 {
 	bool is_short = one_in(w, 2);
-	char path[160];
-	pid_t pid;
+	pid_t pid = fork();
 
-	snprintf(path, sizeof(path), "%s/fixed/cgroup.procs", fuzz.base.path);
-	pid = fork();
 	if (pid == 0) {
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-		if (fd >= 0)
-			(void)!write(fd, "0", 1);
+		cgroup_write(fuzz.fixed.path, "cgroup.procs", "0");
 		syscall(SYS_close_range, 0, ~0U, 0);
 		while (!is_short)
 			pause();
@@ -110,8 +100,6 @@ static void replace_cgroup(struct worker *w)
 
 static void replace_fixed(struct worker *w)
 {
-	char path[160];
-
 	switch (below(w, 4)) {
 	case 0:
 		replace(w, fuzz.targets, TARGETS, pidfd_of(getpid(), 0));
@@ -123,8 +111,8 @@ static void replace_fixed(struct worker *w)
 		replace(w, fuzz.targets, TARGETS, pidfd_of(gettid(), O_EXCL /* PIDFD_THREAD */));
 		break;
 	default:
-		snprintf(path, sizeof(path), "%s/fixed", fuzz.base.path);
-		replace(w, fuzz.targets, TARGETS, open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+		replace(w, fuzz.targets, TARGETS,
+			open(fuzz.fixed.path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	}
 }
 
@@ -202,20 +190,11 @@ static void one_call(struct worker *w)
 	replace(w, fuzz.buffers, POOL, (int)args.alloc.fd);
 }
 
-static void let_fail(struct worker *w, bool on)
-{
-	while (write(w->faults_fd, on ? "1" : "0", 1) != 1)
-		;
-}
-
 static void *work(void *data)
 {
 	struct worker *w = data;
+	int faults = fuzz.fail ? faults_open("make-it-fail") : -1;
 
-	w->faults_fd =
-		fuzz.fail ? open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC) : -1;
-	if (fuzz.fail && w->faults_fd == -1)
-		die("make-it-fail");
 	for (unsigned long i = 0; i < w->calls; i++) {
 		switch (below(w, 200)) {
 		case 0:
@@ -235,55 +214,38 @@ static void *work(void *data)
 		default:
 			/* Only the call: what surrounds it need not cope with failures. */
 			if (fuzz.fail)
-				let_fail(w, true);
+				faults_set(faults, 1);
 			one_call(w);
 			if (fuzz.fail)
-				let_fail(w, false);
+				faults_set(faults, 0);
 		}
 	}
-	if (w->faults_fd >= 0)
-		close(w->faults_fd);
+	if (fuzz.fail)
+		close(faults);
 	return NULL;
 }
 
-static void close_pool(atomic_int *pool, unsigned int size)
-{
-	for (unsigned int i = 0; i < size; i++)
-		if (atomic_load(&pool[i]) >= 0)
-			close(atomic_load(&pool[i]));
-}
-
-static bool result(int number, bool ok, const char *what)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
-	return ok;
-}
-
 /* What is left when all is closed: nothing, anywhere. */
-static bool judge_charges(int number)
+static bool judge_charges(void)
 {
 	bool ok = cgroup_dmabuf_becomes(fuzz.base.path, 0) == 0;
-	char path[160];
 
 	/* Charges that raced with a removal may have left something in a CPU's stock. */
 	cgroup_write(fuzz.base.path, "memory.high", "0");
 	cgroup_write(fuzz.base.path, "memory.high", "max");
 	ok &= cgroup_dying_drained(fuzz.base.path) == 0;
-	snprintf(path, sizeof(path), "%s/fixed", fuzz.base.path);
-	ok &= cgroup_dmabuf_becomes(path, 0) == 0;
-	cgroup_remove(path);
-	return result(number, ok, "no charge and no removed cgroup is left");
+	ok &= cgroup_dmabuf_becomes(fuzz.fixed.path, 0) == 0;
+	cgroup_remove(fuzz.fixed.path);
+	return result(ok, "no charge and no removed cgroup is left");
 }
 
-static int run(uint64_t seed, unsigned long calls, unsigned int threads)
+static int run(const struct fuzz_options *o)
 {
 	static struct worker workers[MAX_THREADS];
 	const unsigned int before = count_fds();
-	char fixed[160];
 	bool good;
 
-	snprintf(fixed, sizeof(fixed), "%s/fixed", fuzz.base.path);
-	fuzz.pid = cgroup_spawn(fixed);
+	fuzz.pid = cgroup_spawn(fuzz.fixed.path);
 	fuzz.heap = heap_open();
 	fuzz.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fuzz.heap == -1 || fuzz.null == -1)
@@ -292,68 +254,45 @@ static int run(uint64_t seed, unsigned long calls, unsigned int threads)
 		fuzz.buffers[i] = -1;
 	for (int i = 0; i < TARGETS; i++)
 		fuzz.targets[i] = -1;
-	for (unsigned int i = 0; i < threads; i++) {
-		workers[i].state = random_seed(seed + i);
-		workers[i].calls = calls / threads;
+	for (unsigned int i = 0; i < o->threads; i++) {
+		workers[i].state = random_seed(o->seed + i);
+		workers[i].calls = o->calls / o->threads;
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			die("pthread_create");
 	}
-	for (unsigned int i = 0; i < threads; i++)
+	for (unsigned int i = 0; i < o->threads; i++)
 		pthread_join(workers[i].thread, NULL);
 	end_process(fuzz.pid);
-	close_pool(fuzz.buffers, POOL);
-	close_pool(fuzz.targets, TARGETS);
+	pool_close(fuzz.buffers, POOL);
+	pool_close(fuzz.targets, TARGETS);
 	close(fuzz.null);
 	close(fuzz.heap);
 	printf("# seed %llu, %lu calls: %lu succeeded, %lu of them charged, %lu failed\n",
-	       (unsigned long long)seed, calls, fuzz.good, fuzz.charged, fuzz.bad);
+	       (unsigned long long)o->seed, o->calls, fuzz.good, fuzz.charged, fuzz.bad);
 	printf("1..3\n");
 	/* A fuzzer whose calls are all refused proves nothing. */
-	good = result(1, fuzz.charged && fuzz.bad, "calls succeed and fail");
-	good &= result(2, count_fds() == before, "no file descriptor is left");
-	good &= judge_charges(3);
+	good = result(fuzz.charged && fuzz.bad, "calls succeed and fail");
+	good &= result(count_fds() == before, "no file descriptor is left");
+	good &= judge_charges();
 	return !good;
 }
 
 /* ---- every allocation fails once ---------------------------------------- */
 
-/* /proc/thread-self/fail-nth, open all the time: to open it may fail, too. */
-static int faults_fd;
-
-static void set_fail_nth(unsigned int n)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(faults_fd, text, (size_t)length, 0) != length)
-		die("fail-nth");
-}
-
-/* Whether the fault that was asked for was not reached. It may hit these calls then. */
-static bool clear_fail_nth(void)
-{
-	char text[16] = "";
-	bool unreached = pread(faults_fd, text, sizeof(text) - 1, 0) <= 0 || atoi(text) != 0;
-
-	while (pwrite(faults_fd, "0", 1, 0) != 1)
-		;
-	return unreached;
-}
-
 /*
  * Allocate with the first allocation or copy failing, then the second, until none
  * is left. Return: how many there were, or -1.
  */
-static int fail_each(uint64_t len, int target)
+static int fail_each(int faults, uint64_t len, int target)
 {
 	for (unsigned int n = 1; n < 1000; n++) {
 		const unsigned int before = count_fds();
 		bool unreached;
 		int r;
 
-		set_fail_nth(n);
+		faults_set(faults, n);
 		r = heap_alloc(fuzz.heap, len, target);
-		unreached = clear_fail_nth();
+		unreached = faults_end_nth(faults);
 		if (r >= 0)
 			close(r);
 		if (count_fds() != before) {
@@ -374,83 +313,47 @@ static int fail_each(uint64_t len, int target)
 static int fail_nth(void)
 {
 	static const uint64_t lengths[] = {4 * KIB, 64 * KIB, MIB + 4 * KIB};
-	char path[160];
-	int targets[3], number = 0;
+	static const char *const names[] = {"nobody", "itself", "a cgroup"};
+	int faults = faults_open("fail-nth"), targets[3];
 	bool good = true;
 
 	fuzz.heap = heap_open();
-	faults_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fuzz.heap == -1 || faults_fd == -1)
-		die("fail-nth");
-	snprintf(path, sizeof(path), "%s/fixed", fuzz.base.path);
+	if (fuzz.heap == -1)
+		die(heap_path());
 	targets[0] = 0;
 	targets[1] = SELF_PROCESS;
-	targets[2] = cgroup_open(path);
+	targets[2] = cgroup_open(fuzz.fixed.path);
 	printf("1..10\n");
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t j = 0; j < 3; j++) {
-			int faults = fail_each(lengths[i], targets[j]);
-			char what[64];
+			int n = fail_each(faults, lengths[i], targets[j]);
 
-			snprintf(what, sizeof(what), "%u KiB for %s: %d faults",
-				 (unsigned int)(lengths[i] / KIB),
-				 j == 0   ? "nobody"
-				 : j == 1 ? "itself"
-					  : "a cgroup",
-				 faults);
-			good &= result(++number, faults > 0, what);
+			good &= result(n > 0, "%u KiB for %s: %d faults",
+				       (unsigned int)(lengths[i] / KIB), names[j], n);
 		}
 	}
 	close(targets[2]);
-	close(faults_fd);
+	close(faults);
 	close(fuzz.heap);
-	good &= judge_charges(++number);
+	good &= judge_charges();
 	return !good;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"calls", required_argument, NULL, 'c'},   {"seed", required_argument, NULL, 's'},
-		{"threads", required_argument, NULL, 't'}, {"fail", no_argument, NULL, 'f'},
-		{"fail-nth", no_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
+	struct fuzz_options options = {
+		.seed = (uint64_t)time(NULL),
+		.calls = 10000,
+		.threads = 2,
 	};
-	unsigned long calls = 10000;
-	unsigned int threads = 2;
-	uint64_t seed = (uint64_t)time(NULL);
-	struct cgroup fixed;
-	bool nth = false;
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			calls = strtoul(optarg, NULL, 0);
-			break;
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 't':
-			threads = (unsigned int)strtoul(optarg, NULL, 0);
-			break;
-		case 'f':
-			fuzz.fail = true;
-			break;
-		case 'n':
-			nth = true;
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (threads < 1 || threads > MAX_THREADS) {
-		fprintf(stderr, "dma-heap-fuzz: 1 to %d threads\n", MAX_THREADS);
+	if (!fuzz_parse(argc, argv, MAX_THREADS, &options))
 		return 2;
-	}
+	fuzz.fail = options.fail;
 	fuzz.base = cgroup_base();
-	fixed = cgroup_child(fuzz.base.path, "fixed");
+	fuzz.fixed = cgroup_child(fuzz.base.path, "fixed");
 	/* So little that some charges do not fit. */
-	if (cgroup_write(fixed.path, "memory.max", "2M"))
-		die(fixed.path);
-	return nth ? fail_nth() : run(seed, calls, threads);
+	if (cgroup_write(fuzz.fixed.path, "memory.max", "2M"))
+		die(fuzz.fixed.path);
+	return options.fail_nth ? fail_nth() : run(&options);
 }

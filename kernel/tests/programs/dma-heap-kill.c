@@ -10,6 +10,8 @@
 
 #include "fds.h"
 #include "heap.h"
+#include "random.h"
+#include "tap.h"
 
 #define MOST 256 /* buffers of a round */
 #define SIZE (4 * KIB)
@@ -89,12 +91,6 @@ static int one_round(int heap, const char *client, uint64_t *state, int *last)
 	return n;
 }
 
-static bool result(int number, bool ok, const char *what)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
-	return ok;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -140,20 +136,18 @@ int main(int argc, char **argv)
 	printf("# in %u of %u rounds there were buffers before the process was gone, %lu in all\n",
 	       n_kept, rounds, buffers);
 	printf("1..5\n");
-	good &= result(1, done == rounds, "a charge succeeds or fails with ESRCH");
+	good &= result(done == rounds, "a charge succeeds or fails with ESRCH");
 	/* Else the points in time were not that random. */
-	good &= result(2, n_kept && n_kept < rounds,
-		       "processes are killed before and after a charge");
-	good &= result(3,
-		       cgroup_dmabuf_becomes(client.path, (int64_t)(n_kept * SIZE)) ==
+	good &= result(n_kept && n_kept < rounds, "processes are killed before and after a charge");
+	good &= result(cgroup_dmabuf_becomes(client.path, (int64_t)(n_kept * SIZE)) ==
 				       (int64_t)(n_kept * SIZE) &&
 			       cgroup_dmabuf(self.path) == 0,
 		       "the processes are charged, the caller is not");
 	for (unsigned int i = 0; i < n_kept; i++)
 		close(kept[i]);
 	free(kept);
-	good &= result(4, cgroup_dmabuf_becomes(base.path, 0) == 0, "no charge is left");
-	good &= result(5, count_fds() == before, "no file descriptor is left");
+	good &= result(cgroup_dmabuf_becomes(base.path, 0) == 0, "no charge is left");
+	good &= result(count_fds() == before, "no file descriptor is left");
 	cgroup_remove(client.path);
 	return !good;
 }

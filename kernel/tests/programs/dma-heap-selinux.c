@@ -2,15 +2,7 @@
 /* Who may be charged under the policy of the test dma-heap-selinux. */
 #include "fds.h"
 #include "heap.h"
-
-static int number;
-static bool good = true;
-
-static void result(bool ok, const char *what)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", ++number, what);
-	good &= ok;
-}
+#include "tap.h"
 
 /* From now on this is what the process is. */
 static void become(const char *type)
@@ -22,32 +14,6 @@ static void become(const char *type)
 	if (fd == -1 || write(fd, context, (size_t)length) != length)
 		die(context);
 	close(fd);
-}
-
-static pid_t spawn(const char *type)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	if (pipe(ready))
-		die("pipe");
-	fflush(stdout);
-	pid = fork();
-	if (pid == -1)
-		die("fork");
-	if (pid == 0) {
-		become(type);
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	if (read(ready[0], &byte, 1) != 1)
-		die("a process did not get ready");
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
 }
 
 /* 0, or a negative errno. */
@@ -79,29 +45,32 @@ static void set_enforcing(const char *value)
 
 int main(void)
 {
-	pid_t client = spawn("client_t"), stranger = spawn("stranger_t");
+	pid_t client = spawn_process(become, "client_t");
+	pid_t stranger = spawn_process(become, "stranger_t");
 	int to_client = pidfd_of(client, 0), to_stranger = pidfd_of(stranger, 0);
 	int heap = heap_open();
 	unsigned int before = count_fds();
+	bool good = true;
 
 	if (heap == -1 || to_client == -1 || to_stranger == -1)
 		die(heap_path());
 	printf("1..10\n");
 	fflush(stdout);
 	become("allocator_t");
-	result(try(heap, 0) == 0, "who names nobody is not asked about");
-	result(try(heap, to_client) == 0, "the allocator may charge its client");
-	result(try(heap, to_stranger) == -EACCES, "it may not charge a stranger");
-	result(try(heap, SELF_PROCESS) == -EACCES, "nor itself, if the policy does not say so");
-	result(try_tool(client) == 0, "dmabuf-heap charges the client");
-	result(try_tool(stranger) == 4, "and says that it may not charge the stranger");
+	good &= result(try(heap, 0) == 0, "who names nobody is not asked about");
+	good &= result(try(heap, to_client) == 0, "the allocator may charge its client");
+	good &= result(try(heap, to_stranger) == -EACCES, "it may not charge a stranger");
+	good &= result(try(heap, SELF_PROCESS) == -EACCES,
+		       "nor itself, if the policy does not say so");
+	good &= result(try_tool(client) == 0, "dmabuf-heap charges the client");
+	good &= result(try_tool(stranger) == 4, "and says that it may not charge the stranger");
 	set_enforcing("0");
-	result(try(heap, to_stranger) == 0, "it may when nothing is enforced");
+	good &= result(try(heap, to_stranger) == 0, "it may when nothing is enforced");
 	set_enforcing("1");
 	become("owner_t");
-	result(try(heap, SELF_PROCESS) == 0, "who may charge itself does");
-	result(try(heap, to_client) == -EACCES, "but not another one's client");
-	result(count_fds() == before, "no file descriptor is left");
+	good &= result(try(heap, SELF_PROCESS) == 0, "who may charge itself does");
+	good &= result(try(heap, to_client) == -EACCES, "but not another one's client");
+	good &= result(count_fds() == before, "no file descriptor is left");
 	end_process(client);
 	end_process(stranger);
 	return !good;

@@ -9,6 +9,8 @@
 
 #include "fds.h"
 #include "heap.h"
+#include "random.h"
+#include "tap.h"
 
 #define CGROUP_COUNT 50
 #define MAX_WORKERS 16
@@ -136,12 +138,6 @@ static void clean_up(void)
 	}
 }
 
-static bool result(int number, bool ok, const char *what)
-{
-	printf("%sok %d - %s\n", ok ? "" : "not ", number, what);
-	return ok;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -173,14 +169,14 @@ int main(int argc, char **argv)
 	}
 	make(base.path);
 	printf("1..5\n");
-	good = result(1, run(workers, allocations, seed), "all allocations succeed");
-	good &= result(2, count_clean_statistics() == CGROUP_COUNT,
+	good = result(run(workers, allocations, seed), "all allocations succeed");
+	good &= result(count_clean_statistics() == CGROUP_COUNT,
 		       "memory.stat of all cgroups is back at zero");
-	good &= result(3, count_clean_counters() == CGROUP_COUNT / 2,
+	good &= result(count_clean_counters() == CGROUP_COUNT / 2,
 		       "memory.current of the cgroups without a process is back at zero");
-	good &= result(4, cgroup_dmabuf_becomes(base.path, 0) == 0,
+	good &= result(cgroup_dmabuf_becomes(base.path, 0) == 0,
 		       "so is memory.stat of their parent");
-	good &= result(5, cgroup_dmabuf(self.path) == 0, "the allocators are not charged");
+	good &= result(cgroup_dmabuf(self.path) == 0, "the allocators are not charged");
 	clean_up();
 	return !good;
 }

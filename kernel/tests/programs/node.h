@@ -3,15 +3,9 @@
 #ifndef NODE_H
 #define NODE_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/syncobj.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "sys.h"
 
 #define SW_SYNC "/sys/kernel/debug/sync/sw_sync"
 
@@ -22,20 +16,6 @@ static inline const char *node_path(void)
 	const char *path = getenv("SYNCOBJ_NODE");
 
 	return path ? path : "/dev/syncobj";
-}
-
-/* 0, or a negative errno. Nothing is restarted. */
-static inline int call(int node, unsigned long request, void *args)
-{
-	return ioctl(node, request, args) == -1 ? -errno : 0;
-}
-
-static inline int64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 /* A new object's descriptor, or a negative errno. */

@@ -4,18 +4,16 @@
  * several threads that share and close each other's descriptors. What it looks
  * for are reports of the kernel, and descriptors and memory that are left.
  */
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "fds.h"
+#include "fuzz.h"
 #include "node.h"
+#include "tap.h"
 
 #define POOL 32
 #define ARRAY 64
@@ -58,7 +56,7 @@ static struct {
 	atomic_int objects[POOL], sync_files[POOL], eventfds[POOL];
 	atomic_ulong good[N_REQUESTS], bad[N_REQUESTS];
 	atomic_uint fences;
-	bool fail; /* let allocations fail, as failslab is set up */
+	bool fail; /* of the options */
 } fuzz;
 
 struct worker {
@@ -72,16 +70,12 @@ struct worker {
 
 static uint64_t next(struct worker *w)
 {
-	/* xorshift64* */
-	w->state ^= w->state >> 12;
-	w->state ^= w->state << 25;
-	w->state ^= w->state >> 27;
-	return w->state * UINT64_C(0x2545f4914f6cdd1d);
+	return random_next(&w->state);
 }
 
 static uint32_t below(struct worker *w, uint32_t n)
 {
-	return (uint32_t)((next(w) >> 32) % n);
+	return random_below(&w->state, n);
 }
 
 static bool one_in(struct worker *w, uint32_t n)
@@ -238,10 +232,7 @@ static void fill(struct worker *w, unsigned int which, union args *args)
 
 static void replace(struct worker *w, atomic_int *pool, int fd)
 {
-	int old = atomic_exchange(&pool[below(w, POOL)], fd);
-
-	if (old >= 0)
-		close(old);
+	pool_put(&pool[below(w, POOL)], fd);
 }
 
 static void collect(struct worker *w, unsigned int which, const union args *args)
@@ -314,46 +305,25 @@ static timer_t start_timer(void)
 	return timer;
 }
 
-/* Once it is on, turning it off may fail for its own sake. */
-static void let_fail(bool on)
-{
-	int fd;
-
-	do
-		fd = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
-	while (fd == -1 && !on);
-	while (write(fd, on ? "1" : "0", 1) != 1) {
-		if (on) {
-			perror("make-it-fail");
-			exit(2);
-		}
-	}
-	close(fd);
-}
-
 static void *work(void *data)
 {
 	struct worker *w = data;
+	int faults = fuzz.fail ? faults_open("make-it-fail") : -1;
 	timer_t timer = NULL;
 
 	if (fuzz.fail)
-		let_fail(true);
+		faults_set(faults, 1);
 	else
 		timer = start_timer();
 	for (unsigned long i = 0; i < w->calls; i++)
 		one_call(w);
-	if (fuzz.fail)
-		let_fail(false);
-	else
+	if (fuzz.fail) {
+		faults_set(faults, 0);
+		close(faults);
+	} else {
 		timer_delete(timer);
+	}
 	return NULL;
-}
-
-static void close_pool(atomic_int *pool)
-{
-	for (int i = 0; i < POOL; i++)
-		if (atomic_load(&pool[i]) >= 0)
-			close(atomic_load(&pool[i]));
 }
 
 static int make_arena(struct worker *w)
@@ -369,11 +339,11 @@ static int make_arena(struct worker *w)
 	return 0;
 }
 
-static int run(uint64_t seed, unsigned long calls, unsigned int threads)
+static int run(const struct fuzz_options *o)
 {
 	static struct worker workers[MAX_THREADS];
 	unsigned int before = count_fds(), after;
-	int failed = 0;
+	bool good = true;
 
 	fuzz.node = open(node_path(), O_RDWR | O_CLOEXEC);
 	fuzz.timeline = sw_sync_open();
@@ -391,71 +361,40 @@ static int run(uint64_t seed, unsigned long calls, unsigned int threads)
 		fuzz.eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		fuzz.sync_files[i] = -1;
 	}
-	for (unsigned int i = 0; i < threads; i++) {
-		workers[i].state = (seed + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-		workers[i].calls = calls / threads;
+	for (unsigned int i = 0; i < o->threads; i++) {
+		workers[i].state = random_seed(o->seed + i);
+		workers[i].calls = o->calls / o->threads;
 		if (make_arena(&workers[i]))
 			return 2;
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			return 2;
 	}
-	for (unsigned int i = 0; i < threads; i++)
+	for (unsigned int i = 0; i < o->threads; i++)
 		pthread_join(workers[i].thread, NULL);
-	close_pool(fuzz.objects);
-	close_pool(fuzz.sync_files);
-	close_pool(fuzz.eventfds);
+	pool_close(fuzz.objects, POOL);
+	pool_close(fuzz.sync_files, POOL);
+	pool_close(fuzz.eventfds, POOL);
 	close(fuzz.timeline);
 	close(fuzz.node);
 	after = count_fds();
 
-	printf("# seed %llu, %lu calls\n", (unsigned long long)seed, calls);
+	printf("# seed %llu, %lu calls\n", (unsigned long long)o->seed, o->calls);
 	printf("1..%d\n", N_REQUESTS + 1);
-	for (int i = 0; i < N_REQUESTS; i++) {
-		/* A fuzzer whose calls are all refused proves nothing. */
-		bool ok = fuzz.good[i] && fuzz.bad[i];
-
-		failed |= !ok;
-		printf("%sok %d - %s: %lu succeeded, %lu failed\n", ok ? "" : "not ", i + 1,
-		       names[i], fuzz.good[i], fuzz.bad[i]);
-	}
-	failed |= before != after;
-	printf("%sok %d - file descriptors: %u before, %u after\n", before == after ? "" : "not ",
-	       N_REQUESTS + 1, before, after);
-	return failed;
+	/* A fuzzer whose calls are all refused proves nothing. */
+	for (int i = 0; i < N_REQUESTS; i++)
+		good &= result(fuzz.good[i] && fuzz.bad[i], "%s: %lu succeeded, %lu failed",
+			       names[i], fuzz.good[i], fuzz.bad[i]);
+	good &= result(before == after, "file descriptors: %u before, %u after", before, after);
+	return !good;
 }
 
 /* ---- every allocation fails once ---------------------------------------- */
-
-/* /proc/thread-self/fail-nth, open all the time: to open it may fail, too. */
-static int faults_fd;
-
-static void set_fail_nth(unsigned int n)
-{
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(faults_fd, text, (size_t)length, 0) != length) {
-		perror("fail-nth");
-		exit(2);
-	}
-}
-
-/* Whether the fault that was asked for was not reached. It may hit these calls then. */
-static bool clear_fail_nth(void)
-{
-	char text[16] = "";
-	bool unreached = pread(faults_fd, text, sizeof(text) - 1, 0) <= 0 || atoi(text) != 0;
-
-	while (pwrite(faults_fd, "0", 1, 0) != 1)
-		;
-	return unreached;
-}
 
 /*
  * Call with good arguments, with the first allocation or copy failing, then the
  * second, until none is left. Return: how many there were, or -1.
  */
-static int fail_each(unsigned int which, int object, int sync_file, int event)
+static int fail_each(unsigned int which, int faults, int object, int sync_file, int event)
 {
 	int32_t fds[20];
 	uint64_t points[20];
@@ -504,9 +443,9 @@ static int fail_each(unsigned int which, int object, int sync_file, int event)
 			args.sync_file.sync_file_fd = sync_file;
 			args.sync_file.point = requests[which] == SYNCOBJ_IOC_IMPORT_SYNC_FILE;
 		}
-		set_fail_nth(n);
+		faults_set(faults, n);
 		r = call(fuzz.node, requests[which], &args);
-		unreached = clear_fail_nth();
+		unreached = faults_end_nth(faults);
 		if (r == 0 && requests[which] == SYNCOBJ_IOC_CREATE)
 			close(args.create.fd);
 		if (r == 0 && requests[which] == SYNCOBJ_IOC_EXPORT_SYNC_FILE)
@@ -531,78 +470,46 @@ static int fail_each(unsigned int which, int object, int sync_file, int event)
 
 static int fail_nth(void)
 {
-	int object, sync_file, event, failed = 0;
+	int faults, object, sync_file, event;
+	bool good = true;
 
 	fuzz.node = open(node_path(), O_RDWR | O_CLOEXEC);
 	if (fuzz.node == -1) {
 		perror(node_path());
 		return 2;
 	}
-	faults_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (faults_fd == -1) {
-		perror("fail-nth");
-		return 2;
-	}
+	faults = faults_open("fail-nth");
 	object = node_create(fuzz.node, 0);
 	node_signal(fuzz.node, object, 1);
 	sync_file = node_export(fuzz.node, object, 1);
 	event = eventfd(0, EFD_CLOEXEC);
 	printf("1..%d\n", N_REQUESTS);
 	for (unsigned int i = 0; i < N_REQUESTS; i++) {
-		int faults = fail_each(i, object, sync_file, event);
-		/* All of them at least copy their arguments. */
-		bool ok = faults > 0;
+		int n = fail_each(i, faults, object, sync_file, event);
 
-		failed |= !ok;
-		printf("%sok %u - %s: %d faults\n", ok ? "" : "not ", i + 1, names[i], faults);
+		/* All of them at least copy their arguments. */
+		good &= result(n > 0, "%s: %d faults", names[i], n);
 	}
 	close(event);
 	close(sync_file);
 	close(object);
-	close(faults_fd);
+	close(faults);
 	close(fuzz.node);
-	return failed;
+	return !good;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"calls", required_argument, NULL, 'c'},   {"seed", required_argument, NULL, 's'},
-		{"threads", required_argument, NULL, 't'}, {"fail", no_argument, NULL, 'f'},
-		{"fail-nth", no_argument, NULL, 'n'},      {NULL, 0, NULL, 0},
-	};
 	const struct sigaction action = {.sa_handler = on_timer}; /* without SA_RESTART */
-	unsigned long calls = 10000;
-	unsigned int threads = 2;
-	uint64_t seed = (uint64_t)time(NULL);
-	bool nth = false;
-	int option;
+	struct fuzz_options options = {
+		.seed = (uint64_t)time(NULL),
+		.calls = 10000,
+		.threads = 2,
+	};
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			calls = strtoul(optarg, NULL, 0);
-			break;
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 't':
-			threads = (unsigned int)strtoul(optarg, NULL, 0);
-			break;
-		case 'f':
-			fuzz.fail = true;
-			break;
-		case 'n':
-			nth = true;
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (threads < 1 || threads > MAX_THREADS) {
-		fprintf(stderr, "syncobj-fuzz: 1 to %d threads\n", MAX_THREADS);
+	if (!fuzz_parse(argc, argv, MAX_THREADS, &options))
 		return 2;
-	}
+	fuzz.fail = options.fail;
 	sigaction(SIGUSR1, &action, NULL);
-	return nth ? fail_nth() : run(seed, calls, threads);
+	return options.fail_nth ? fail_nth() : run(&options);
 }

@@ -5,11 +5,11 @@
  * switched off and on. What it looks for are reports of the kernel, descriptors that are left, and
  * whether the device does its work afterwards.
  */
-#include <getopt.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "fds.h"
+#include "fuzz.h"
+#include "tap.h"
 #include "vfio.h"
 
 #define PAGE UINT64_C(4096)
@@ -31,8 +31,8 @@ static struct {
 	struct device device;
 	uint64_t size[BARS], offset[BARS];
 	int null;
-	bool fail;                 /* let allocations fail, as failslab is set up */
-	_Atomic int buffers[POOL]; /* threads race for them */
+	bool fail; /* of the options */
+	atomic_int buffers[POOL];
 	atomic_ulong good[N_WHAT], bad[N_WHAT];
 } fuzz;
 
@@ -51,16 +51,12 @@ struct worker {
 
 static uint64_t next(struct worker *w)
 {
-	/* xorshift64* */
-	w->state ^= w->state >> 12;
-	w->state ^= w->state << 25;
-	w->state ^= w->state >> 27;
-	return w->state * UINT64_C(0x2545f4914f6cdd1d);
+	return random_next(&w->state);
 }
 
 static uint32_t below(struct worker *w, uint32_t n)
 {
-	return (uint32_t)((next(w) >> 32) % n);
+	return random_below(&w->state, n);
 }
 
 static bool one_in(struct worker *w, uint32_t n)
@@ -137,14 +133,6 @@ static void put(struct worker *w, void *place, const void *args, size_t size)
 	mutate(w, place, size);
 }
 
-static void replace(struct worker *w, int fd)
-{
-	int old = atomic_exchange(&fuzz.buffers[below(w, POOL)], fd);
-
-	if (old >= 0)
-		close(old);
-}
-
 static int do_export(struct worker *w)
 {
 	union {
@@ -169,7 +157,7 @@ static int do_export(struct worker *w)
 	r = call(fuzz.device.fd, VFIO_DEVICE_FEATURE, place);
 	/* A mutated flag may have made it another feature. */
 	if (r > 2)
-		replace(w, r);
+		pool_put(&fuzz.buffers[below(w, POOL)], r);
 	return r;
 }
 
@@ -267,29 +255,18 @@ static void one_call(struct worker *w)
 	atomic_fetch_add(r >= 0 ? &fuzz.good[what] : &fuzz.bad[what], 1);
 }
 
-/* @file: the thread's make-it-fail, which could not be opened any more once it is on. */
-static void let_fail(int file, const char *on)
-{
-	if (pwrite(file, on, 1, 0) != 1) {
-		perror("make-it-fail");
-		exit(2);
-	}
-}
-
 static void *work(void *data)
 {
 	struct worker *w = data;
-	int file = -1;
+	int faults = fuzz.fail ? faults_open("make-it-fail") : -1;
 
-	if (fuzz.fail) {
-		file = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
-		let_fail(file, "1");
-	}
+	if (fuzz.fail)
+		faults_set(faults, 1);
 	for (unsigned long i = 0; i < w->calls; i++)
 		one_call(w);
 	if (fuzz.fail) {
-		let_fail(file, "0");
-		close(file);
+		faults_set(faults, 0);
+		close(faults);
 	}
 	for (size_t i = 0; i < MAPPINGS; i++)
 		if (w->mappings[i].address)
@@ -330,12 +307,12 @@ static int make_arena(struct worker *w)
 	return 0;
 }
 
-static int run(const char *address, uint64_t seed, unsigned long calls, unsigned int threads)
+static int run(const char *address, const struct fuzz_options *o)
 {
 	static struct worker workers[MAX_THREADS];
 	unsigned int before = count_fds(), after;
-	bool works;
-	int failed = 0, r;
+	bool works, good = true;
+	int r;
 
 	r = pci_bind(address);
 	if (!r)
@@ -354,75 +331,43 @@ static int run(const char *address, uint64_t seed, unsigned long calls, unsigned
 		perror("vfio-fuzz: mlockall");
 		return 2;
 	}
-	for (unsigned int i = 0; i < threads; i++) {
-		workers[i].state = (seed + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-		workers[i].calls = calls / threads;
+	for (unsigned int i = 0; i < o->threads; i++) {
+		workers[i].state = random_seed(o->seed + i);
+		workers[i].calls = o->calls / o->threads;
 		if (make_arena(&workers[i]) ||
 		    pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			return 2;
 	}
-	for (unsigned int i = 0; i < threads; i++)
+	for (unsigned int i = 0; i < o->threads; i++)
 		pthread_join(workers[i].thread, NULL);
-	for (int i = 0; i < POOL; i++)
-		if (fuzz.buffers[i] >= 0)
-			close(fuzz.buffers[i]);
+	pool_close(fuzz.buffers, POOL);
 	works = does_its_work();
 	close(fuzz.null);
 	device_close(&fuzz.device);
 	after = count_fds();
 
-	printf("# seed %llu, %lu calls\n", (unsigned long long)seed, calls);
+	printf("# seed %llu, %lu calls\n", (unsigned long long)o->seed, o->calls);
 	printf("1..%d\n", N_WHAT + 2);
-	for (int i = 0; i < N_WHAT; i++) {
-		bool both = fuzz.good[i] && (fuzz.bad[i] || i == DISTURB);
-
-		failed |= !both;
-		printf("%sok %d - %s: %lu succeed, %lu fail\n", both ? "" : "not ", i + 1, names[i],
-		       fuzz.good[i], fuzz.bad[i]);
-	}
-	printf("%sok %d - descriptors: %u before, %u after\n", after == before ? "" : "not ",
-	       N_WHAT + 1, before, after);
-	printf("%sok %d - the device does its work afterwards\n", works ? "" : "not ", N_WHAT + 2);
-	return failed || after != before || !works;
+	for (int i = 0; i < N_WHAT; i++)
+		good &= result(fuzz.good[i] && (fuzz.bad[i] || i == DISTURB),
+			       "%s: %lu succeed, %lu fail", names[i], fuzz.good[i], fuzz.bad[i]);
+	good &= result(after == before, "descriptors: %u before, %u after", before, after);
+	good &= result(works, "the device does its work afterwards");
+	return !good;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"seed", required_argument, NULL, 's'},
-		{"calls", required_argument, NULL, 'c'},
-		{"threads", required_argument, NULL, 't'},
-		{"fail", no_argument, NULL, 'f'},
-		{NULL, 0, NULL, 0},
-	};
-	unsigned int threads = 2;
-	unsigned long calls = 100000;
-	uint64_t seed = 1;
+	struct fuzz_options options = {.seed = 1, .calls = 100000, .threads = 2};
 	char address[16];
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'c':
-			calls = strtoul(optarg, NULL, 0);
-			break;
-		case 't':
-			threads = (unsigned int)strtoul(optarg, NULL, 0);
-			break;
-		case 'f':
-			fuzz.fail = true;
-			break;
-		default:
-			return 2;
-		}
-	}
-	if (threads < 1 || threads > MAX_THREADS || pci_find(0x1234, 0x1111, address)) {
-		fprintf(stderr, "vfio-fuzz: 1 to %d threads, and a bochs-display\n", MAX_THREADS);
+	if (!fuzz_parse(argc, argv, MAX_THREADS, &options) || options.fail_nth)
+		return 2;
+	if (pci_find(0x1234, 0x1111, address)) {
+		fprintf(stderr, "vfio-fuzz: there is no bochs-display\n");
 		return 2;
 	}
+	fuzz.fail = options.fail;
 	catch_sigbus();
-	return run(address, seed, calls, threads);
+	return run(address, &options);
 }

@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "cgroup.h"
 #include "fds.h"
+#include "tap.h"
 #include "vfio.h"
 
 #define PAGE UINT64_C(4096)
@@ -93,36 +95,6 @@ static void run(unsigned int threads, unsigned long rounds)
 		pthread_join(ids[i], NULL);
 }
 
-/* Bytes of unreclaimable slab that a cgroup is charged for. */
-static long slab_of(const char *cgroup)
-{
-	char path[256], key[64];
-	long value, found = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/memory.stat", cgroup);
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	while (fscanf(file, "%63s %ld", key, &value) == 2)
-		if (!strcmp(key, "slab_unreclaimable"))
-			found = value;
-	fclose(file);
-	return found;
-}
-
-/* What is freed after a grace period counts until then. */
-static long slab_in_the_end(const char *cgroup, long enough)
-{
-	long slab = slab_of(cgroup);
-
-	for (int i = 0; i < 300 && slab > enough; i++) {
-		usleep(100000);
-		slab = slab_of(cgroup);
-	}
-	return slab;
-}
-
 /* Buffers of VFIO that the kernel knows of. */
 static int count_buffers(void)
 {
@@ -150,7 +122,7 @@ int main(int argc, char **argv)
 	const char *cgroup = NULL;
 	unsigned long rounds = 1000;
 	char address[16];
-	long before = 0, after = 0;
+	int64_t before, after;
 	int option, r, buffers;
 	bool good;
 
@@ -187,17 +159,15 @@ int main(int argc, char **argv)
 	/* So that what the kernel keeps from the first rounds is there before. */
 	run(threads, 8UL * threads);
 	fds = count_fds();
-	before = slab_of(cgroup);
+	before = cgroup_slab(cgroup);
 	run(threads, rounds);
-	good = stress.faults == 0;
-	printf("%sok 1 - %lu rounds in %u threads\n", good ? "" : "not ", rounds, threads);
-	r = count_fds() == fds;
-	printf("%sok 2 - as many descriptors as before\n", r ? "" : "not ");
+	good = result(stress.faults == 0, "%lu rounds in %u threads", rounds, threads);
+	good &= result(count_fds() == fds, "as many descriptors as before");
 	buffers = count_buffers();
-	printf("%sok 3 - %d buffers are left\n", buffers == 0 ? "" : "not ", buffers);
-	after = slab_in_the_end(cgroup, before + MEMORY_SLACK);
-	printf("%sok 4 - bytes of slab: %ld before, %ld after\n",
-	       after <= before + MEMORY_SLACK ? "" : "not ", before, after);
+	good &= result(buffers == 0, "%d buffers are left", buffers);
+	after = cgroup_slab_drained(cgroup, before + MEMORY_SLACK);
+	good &= result(after <= before + MEMORY_SLACK, "bytes of slab: %lld before, %lld after",
+		       (long long)before, (long long)after);
 	device_close(&stress.device);
-	return !good || !r || buffers != 0 || after > before + MEMORY_SLACK;
+	return !good;
 }

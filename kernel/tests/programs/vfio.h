@@ -8,22 +8,15 @@
 #define PROGRAMS_VFIO_H
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/dma-buf.h>
 #include <linux/vfio.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "sys.h"
 
 #define BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
@@ -102,36 +95,7 @@ struct device {
 	uint32_t ioas;
 };
 
-/* 0 or more, or a negative errno. */
-static inline int call(int fd, unsigned long request, void *args)
-{
-	int r = ioctl(fd, request, args);
-
-	return r == -1 ? -errno : r;
-}
-
-static inline int64_t now_nsec(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 /* ---- finding and opening ------------------------------------------------ */
-
-static inline int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd == -1)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	n = n == -1 ? -errno : 0;
-	close(fd);
-	return (int)n;
-}
 
 /* Address of the only device of the kind. */
 static inline int pci_find(unsigned int vendor, unsigned int id, char address[16])

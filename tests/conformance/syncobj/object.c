@@ -4,9 +4,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "../../unit/pass-fd.h"
 #include "conformance.h"
 
 static void device_tells_about_itself(struct conf *c)
@@ -325,61 +325,18 @@ static void create_and_drop_many(struct conf *c)
 
 /* ---- between programs --------------------------------------------------- */
 
-static void send_fd(int socket, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {(char[]){'x'}, 1};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	CHECK_EQ(sendmsg(socket, &msg, MSG_NOSIGNAL), 1);
-}
-
-static int receive_fd(int socket)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	CHECK_EQ(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC), 1);
-	CHECK(CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 int conf_peer(int socket)
 {
 	struct conf c = open_second(); /* the first is the other program's second */
 	struct syncobj *s, *own = make_at(&c, 12);
 	int fd = receive_fd(socket);
 
+	CHECK_OK(fd);
 	CHECK_OK(syncobj_import(c.device, fd, &s));
 	close(fd);
 	CHECK_ERROR(syncobj_wait_signaled(s, 7, LIMIT_NS), 0);
 	CHECK_EQ(query_one(s), 7);
-	send_fd(socket, syncobj_fd(own));
+	CHECK_OK(send_fd(socket, syncobj_fd(own)));
 	CHECK_OK(signal_one(s, 9));
 	CHECK_ERROR(syncobj_wait_signaled(own, 13, LIMIT_NS), 0);
 	syncobj_unref(s);
@@ -406,9 +363,10 @@ static void object_passed_to_another_program(struct conf *c)
 		_exit(127);
 	}
 	close(pair[1]);
-	send_fd(pair[0], syncobj_fd(s));
+	CHECK_OK(send_fd(pair[0], syncobj_fd(s)));
 	CHECK_OK(signal_one(s, 7));
 	fd = receive_fd(pair[0]);
+	CHECK_OK(fd);
 	CHECK_OK(syncobj_import(c->device, fd, &theirs));
 	close(fd);
 	CHECK_EQ(query_one(theirs), 12);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../pass-fd.h"
 #include "internal.h"
 #include "soft.h"
 
@@ -128,46 +129,6 @@ static void expect_success(pid_t pid)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void send_fd(int socket, int fd)
-{
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(socket, &msg, 0), 1);
-}
-
-static int receive_fd(int socket)
-{
-	union {
-		char space[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	char byte;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-	int fd;
-
-	require(recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 static void waits_for_another_process(void **state)
 {
 	struct syncobj *there, *back;
@@ -179,6 +140,7 @@ static void waits_for_another_process(void **state)
 	if (pid == 0) {
 		int fds[2] = {receive_fd(sockets[1]), receive_fd(sockets[1])};
 
+		require(fds[0] >= 0 && fds[1] >= 0);
 		require(syncobj_import(device, fds[0], &there) == 0);
 		require(syncobj_import(device, fds[1], &back) == 0);
 		for (uint64_t point = 1; point <= ROUNDS; point++) {
@@ -189,8 +151,8 @@ static void waits_for_another_process(void **state)
 	}
 	there = make();
 	back = make();
-	send_fd(sockets[0], syncobj_fd(there));
-	send_fd(sockets[0], syncobj_fd(back));
+	assert_int_equal(send_fd(sockets[0], syncobj_fd(there)), 0);
+	assert_int_equal(send_fd(sockets[0], syncobj_fd(back)), 0);
 	for (uint64_t point = 1; point <= ROUNDS; point++) {
 		assert_int_equal(signal_point(there, point), 0);
 		assert_int_equal(syncobj_wait_signaled(back, point, PATIENCE), 0);

@@ -89,7 +89,8 @@ struct dmabuf *dmabuf_unref(struct dmabuf *buffer);
  *
  * Return: 0; -EINVAL for other @access; -EACCES if the descriptor was opened for
  * reading only; -EPERM for a buffer of a protected heap, which no CPU may map;
- * -EOPNOTSUPP if the exporter has no mmap; -ENODEV if it is revoked; -ENOMEM.
+ * -EOPNOTSUPP if the exporter has no mmap, as those of protected memory, too, where
+ * the buffer was imported; -ENODEV if it is revoked; -ENOMEM.
  */
 int dmabuf_map(struct dmabuf *buffer, uint32_t access, void **ret_address);
 

@@ -443,6 +443,7 @@ DMABUF_EXPORT int dmabuf_alloc(struct dmabuf_heap *heap, uint64_t size, const ch
 	buffer = buffer_new(fd, size, heap->kind == HEAP_MEMFD);
 	if (!buffer)
 		return -ENOMEM;
+	buffer->protected = heap->properties & DMABUF_HEAP_PROTECTED;
 	buffer->charged = charged;
 	name_buffer(buffer, name);
 	*ret_buffer = buffer;

@@ -154,6 +154,9 @@ static int map(const struct dmabuf *buffer, uint64_t offset, uint64_t length, ui
 	int flags = MAP_SHARED | (address ? MAP_FIXED_NOREPLACE : 0);
 	void *mapped;
 
+	/* Exporters of such memory have no mmap, and the kernel has one error for all without. */
+	if (buffer->protected)
+		return -EPERM;
 	if (is_truncated(buffer))
 		return -ENODEV;
 	mapped = mmap(address, length, prot, flags, buffer->fd, (off_t)offset);

@@ -22,6 +22,7 @@ struct dmabuf {
 	int fd;
 	uint64_t size;
 	bool memfd;        /* no dma-buf */
+	bool protected;    /* of a heap whose memory no CPU may map */
 	bool read_only_fd; /* of a pool: how it was opened */
 	enum dmabuf_charged charged;
 	uint64_t pool;                /* which one's, or 0 */

@@ -98,6 +98,13 @@ class List(ToolTest):
             self.assertIn("system", result.stdout)
         self.assertEqual(json.loads(result.stdout)["heaps"][0]["name"], "system")
 
+    def test_protected_heaps_are_shown(self):
+        env = self.heaps("system", "protected,secure-video", "protected,trusted-ui")
+        self.assertEqual(self.listed(env=env)["protected,trusted-ui"]["properties"], ["protected"])
+        self.assertEqual(list(self.listed("--require", "protected", env=env)),
+                         ["protected,secure-video", "protected,trusted-ui"])
+        self.assertRegex(self.good("list", env=env), r"\nprotected,trusted-ui +protected +usable\n")
+
     def test_charging_is_asked_for(self):
         heaps = self.listed("--charging", env=self.heaps("system"))
         self.assertEqual(heaps["memfd"]["charging"], ["caller"])

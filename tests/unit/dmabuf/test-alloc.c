@@ -211,6 +211,25 @@ static void memory_that_was_set_aside_has_no_such_limit(void **state)
 	dmabuf_unref(buffer);
 }
 
+/* The kernel is not asked to map: that would fail the test, as nothing expects it. */
+static void protected_memory_is_allocated_and_not_mapped(void **state)
+{
+	void *address = NULL;
+	struct dmabuf *buffer;
+
+	dmabuf_heap_unref(fx.heap);
+	assert_int_equal(open_heap("protected,secure-video"), 0);
+	expect_name(give_buffer(expect_plain(PAGE, RDWR_CLOEXEC)), "protected,secure-video");
+	assert_int_equal(dmabuf_alloc(fx.heap, PAGE, NULL, NULL, 0, &buffer), 0);
+	assert_int_equal(dmabuf_map(buffer, DMABUF_READ, &address), -EPERM);
+	assert_int_equal(dmabuf_map_range(buffer, 0, PAGE, DMABUF_READ | DMABUF_WRITE, NULL,
+					  &address),
+			 -EPERM);
+	assert_null(address);
+	assert_int_equal(dmabuf_unmap(buffer), -EINVAL);
+	dmabuf_unref(buffer);
+}
+
 static void read_only_is_a_flag_of_the_descriptor(void **state)
 {
 	struct dmabuf *buffer;
@@ -792,6 +811,7 @@ int main(void)
 		with_heap(bad_arguments_are_refused_before_the_kernel),
 		with_heap(more_than_the_machine_has_is_enomem_without_an_ioctl),
 		with_heap(memory_that_was_set_aside_has_no_such_limit),
+		with_heap(protected_memory_is_allocated_and_not_mapped),
 		with_heap(read_only_is_a_flag_of_the_descriptor),
 		with_heap(name_that_cannot_be_set_is_no_error),
 		with_heap(errors_of_the_heap_are_told),

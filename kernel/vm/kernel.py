@@ -8,6 +8,7 @@ import sys
 
 import bench
 import build
+import guards_check
 import lint
 import machine
 import patches
@@ -45,6 +46,22 @@ def run_shell(arguments):
     command = arguments.command[0] if len(arguments.command) == 1 else \
         shlex.join(arguments.command)
     return machine.run_command(arguments.config, command, timeout=arguments.timeout, accel=accel)
+
+
+def run_guards_show(arguments):
+    if not arguments.source:
+        build.prepare_tree()
+    return guards_check.show(arguments.source, arguments.patches)
+
+
+def run_guards_compile(arguments):
+    build.prepare_tree()
+    return guards_check.builds(arguments.compiler)
+
+
+def run_guards_compare(arguments):
+    build.prepare_tree()
+    return guards_check.compare(arguments.verbose)
 
 
 def run_check(_):
@@ -87,6 +104,21 @@ def parse():
                   'clock counts instructions')
     sub.add_argument('name', nargs='*', help='only these benchmarks')
     command('lint', lambda _: lint.lint(), 'check our kernel sources and patches')
+
+    sub = command('guards', None, 'the locks of Panthor that are made guards')
+    actions = sub.add_subparsers(metavar='ACTION', required=True)
+    action = actions.add_parser('show', help='what becomes of the sites of each file')
+    action.set_defaults(function=run_guards_show)
+    action.add_argument('--source', metavar='TREE',
+                        help='of this Linux tree as it is, instead of ours')
+    action.add_argument('--patches', metavar='DIRECTORY', help='write a patch for each file there')
+    action = actions.add_parser('compile', help='compile them with other compilers, too')
+    action.set_defaults(function=run_guards_compile)
+    action.add_argument('compiler', nargs='*', default=['x86_64', 'arm64'],
+                        help='x86_64, arm64 or clang (the first two)')
+    action = actions.add_parser('compare', help='compare the code of functions before and after')
+    action.set_defaults(function=run_guards_compare)
+    action.add_argument('--verbose', action='store_true', help='show what differs')
 
     sub = command('patches', None, 'make and check the patch series of kernel/patches')
     actions = sub.add_subparsers(metavar='ACTION', required=True)

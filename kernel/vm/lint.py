@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of our kernel sources: checkpatch, sparse, compiler warnings, kernel-doc, the series."""
+"""Checks of our kernel sources: checkpatch, sparse, compiler warnings, kernel-doc, the series, the
+guards of Panthor.
+"""
 import subprocess
+import tempfile
+from pathlib import Path
 
 import build
+import guards
+import guards_check
 import overlay
 import patches
+import sparse
 from bed import KERNEL, SOURCE, TREE, locked, make
 
 
@@ -22,7 +29,7 @@ def told(command):
 
 
 def checkpatch():
-    """checkpatch --strict, on new files and on patches."""
+    """checkpatch --strict, on new files, on patches, and on what rules make of Panthor."""
     command = ['perl', TREE / 'scripts/checkpatch.pl', '--root=%s' % TREE, '--strict',
                '--no-summary', '--show-types', '--quiet']
     for name in ours():
@@ -30,20 +37,10 @@ def checkpatch():
     for patch in overlay.all_patches():
         # A new file's MAINTAINERS entry may be in another patch.
         yield told([*command, '--ignore=FILE_PATH_CHANGES', patch])
-
-
-def is_noise(line):
-    """What sparse 0.6.4, which does not know all of 7.3's macros, says of correct code."""
-    # Power states are compared all over the kernel, and are of a type that forbids it.
-    if line.endswith('warning: restricted pci_power_t degrades to integer'):
-        return True
-    path, number = line.split(':')[:2]
-    if not line.endswith('error: bad constant expression'):
-        return False
-    with open(path, encoding='utf-8') as file:
-        # It may be the second line of the macro's.
-        return any(line.startswith('MODULE_')
-                   for line in file.read().splitlines()[int(number) - 2:int(number)])
+    with tempfile.TemporaryDirectory() as directory:
+        guards_check.write_patches(Path(directory), *guards_check.conversion())
+        for patch in sorted(Path(directory).iterdir()):
+            yield told([*command, patch])
 
 
 def our_lines(name):
@@ -64,20 +61,19 @@ def findings_in(names, text):
     places = tuple(place for name in names for place in our_lines(name))
     return '\n'.join(line for line in text.splitlines()
                      if line.startswith(places) and 'note: in included file' not in line and
-                     not is_noise(line))
+                     not sparse.is_noise(line))
 
 
 def compiler():
     """sparse and the compiler's further warnings, on new files and on patched ones."""
     names = ours('.c') + sorted({name for patch in overlay.all_patches()
                                  for name in overlay.touched(patch)
-                                 if name.endswith('.c') and overlay.is_kernel(name)})
+                                 if name.endswith('.c') and overlay.is_kernel(name)} |
+                                {str(path.relative_to(TREE))
+                                 for path in (TREE / guards.DRIVER).glob('*.c')})
     targets = [name[:-2] + '.o' for name in names]
     if targets:
-        # C=2 checks objects that are up to date, too. Linux asks of sparse a word that no
-        # release of it knows.
-        done = make('debug', 'C=2', 'W=1', 'CHECK=sparse -D__typeof_unqual__=__typeof__', *targets,
-                    capture_output=True, text=True)
+        done = make('debug', 'W=1', *sparse.OPTIONS, *targets, capture_output=True, text=True)
         yield findings_in(names, done.stderr)
 
 
@@ -93,13 +89,18 @@ def series():
     yield '\n'.join(patches.check())
 
 
+def guard():
+    """Locks of Panthor that are made guards."""
+    yield '\n'.join(guards_check.findings())
+
+
 def lint():
     """Run all. Return: the exit status."""
     build.build('debug')
     counts = [0, 0]
     with locked('tree'), locked('debug'):
         for name, check in (('checkpatch', checkpatch), ('compiler', compiler),
-                            ('kernel-doc', kernel_doc), ('series', series)):
+                            ('kernel-doc', kernel_doc), ('series', series), ('guards', guard)):
             findings = [text for text in check() if text]
             counts[bool(findings)] += 1
             print('%-8s%s' % ('FAILED' if findings else 'ok', name), flush=True)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tree that is built: the pristine source, our patches applied, our new files added.
+"""The tree that is built: the pristine source, our patches applied, our new files added, and locks
+of Panthor made guards.
 
 A file that is not ours is a hard link to the pristine one where that is possible. Files are only
 replaced when their content changes, so make builds again only what has to be.
@@ -10,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import guards
 from bed import KERNEL, PATCHES, PROJECT, SOURCE, TREE, Failure, output, write_if_changed
 
 SKIPPED = {'.git'}
@@ -146,10 +148,12 @@ def place_ours(path, to):
 
 
 def synchronize(series=None):
-    """Make the tree what it should be, with all patches or with those of @series only.
+    """Make the tree what it should be, with all patches or with those of @series only. What rules
+    make of it comes after all patches.
 
     Return: the names of files that have changed.
     """
+    ruled = series is None and guards.TOPIC in topics()
     if series is None:
         series = all_patches()
     TREE.mkdir(parents=True, exist_ok=True)
@@ -157,6 +161,10 @@ def synchronize(series=None):
     with tempfile.TemporaryDirectory(prefix='staged.', dir=TREE.parent) as staged:
         staged = Path(staged)
         ours = {name: staged / name for name in stage(staged, series)}
+        if ruled:
+            for name, text in guards.overlaid(staged, SOURCE).items():
+                write_if_changed(staged / name, text.encode())
+                ours[name] = staged / name
         for name, path in new_files().items():
             if name in ours or name in pristine:
                 raise Failure('kernel/: %s is a file of the kernel or of a patch' % name)

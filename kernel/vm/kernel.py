@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The test bed for kernel work: builds a kernel with our drivers and patches, and boots it."""
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -32,8 +33,8 @@ def run_test(arguments):
         suite.build_project()
         accel = machine.choose_accel(arguments.config, arguments.kvm)
         if arguments.self:
-            return suite.selftest(arguments.config, accel)
-        return suite.test(arguments.name, arguments.config, accel)
+            return suite.selftest(arguments.config, accel, arguments.jobs)
+        return suite.test(arguments.name, arguments.config, accel, arguments.jobs)
 
 
 def run_shell(arguments):
@@ -71,6 +72,13 @@ def run_check(_):
     return 1 if faults else 0
 
 
+def count(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def parse():
     parser = argparse.ArgumentParser(prog='./dev kernel', description=__doc__)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
@@ -93,6 +101,8 @@ def parse():
     machine_options(sub)
     sub.add_argument('--self', action='store_true',
                      help='run the tests of the runner: failures that it has to find')
+    sub.add_argument('--jobs', type=count, default=min(os.cpu_count(), 4), metavar='N',
+                     help='machines at a time (one for each processor, at most 4)')
     sub.add_argument('name', nargs='*', help='only these tests')
     sub = command('shell', run_shell, 'boot to a shell, or run a command in the guest')
     machine_options(sub)

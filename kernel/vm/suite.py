@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Running the tests of kernel/tests/ in the guest, and telling what came out of them."""
 import collections
+import concurrent.futures
 import dataclasses
+import itertools
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +20,7 @@ RESULTS = WORK / 'results'
 SELFTESTS = VM / 'selftest'
 START_LIMIT_S = 180  # from power-on to the first test
 GRACE_S = 60         # beyond a test's own limit, which the guest enforces
+IS_STOPPING = threading.Event()  # so that no machine is left behind
 KEYS = ('timeout', 'kernel-args', 'qemu-args', 'modules', 'prepare', 'own-boot', 'known-report',
         'known-leak', 'known-failure', 'expect')
 # Of every boot.
@@ -165,8 +169,8 @@ class Total:
     def __init__(self):
         self.counts = [0, 0, 0]
 
-    def progress(self, text, seconds):
-        print('        %-24s (%.0f s)' % (text, seconds), flush=True)
+    def progress(self, text):
+        print('        ' + text, flush=True)
 
     def tell(self, boot, name, verdict, seconds=None, output='', log=''):
         counts = verdict.counts()
@@ -205,7 +209,7 @@ class Expectations:
         self.counts = [0, 0, 0]
         self.seen = {}
 
-    def progress(self, text, seconds):
+    def progress(self, text):
         pass
 
     def tell(self, boot, name, verdict, *_, **__):
@@ -229,8 +233,10 @@ class Expectations:
 class Boot:
     """One run of the machine, with tests that ask for the same."""
 
+    TELLING = threading.Lock()
+
     def __init__(self, number, tests, config, accel, total):
-        self.tests, self.total = tests, total
+        self.number, self.tests, self.total = number, tests, total
         self.directory = RESULTS / ('boot-%d' % number)
         self.directory.mkdir(parents=True)
         machine.write_session(self.directory, config, 'tests')
@@ -257,7 +263,11 @@ class Boot:
         output, log = self.output(test.name), self.log.text(test.name)
         verdict = report.judge(output, log, self.log.ended.get(test.name, 0), test.known_reports,
                                test.known_failures, ended_by)
-        self.total.tell(self, test.name, verdict, seconds, output, log)
+        self.pass_on(test.name, verdict, seconds, output, log)
+
+    def pass_on(self, *args, **named):
+        with self.TELLING:
+            self.total.tell(self, *args, **named)
 
     def tell_kernel(self, name, text=''):
         """What happened outside of the tests: a case only if it is bad or a look at leaks."""
@@ -268,7 +278,7 @@ class Boot:
         log = self.log.text(name)
         verdict.cases.problems += ['kernel report: ' + line for line in report.read_reports(log)]
         if name == 'kmemleak' or verdict.cases.problems:
-            self.total.tell(self, name, verdict, log=log)
+            self.pass_on(name, verdict, log=log)
 
     def run(self):
         """Run to the end. Return: the tests that have not been run."""
@@ -286,11 +296,15 @@ class Boot:
                         began = time.monotonic()
                 if self.log.current != current:
                     if current == 'start':
-                        self.total.progress('booted', time.monotonic() - began)
+                        with self.TELLING:
+                            self.total.progress('boot %d: up after %.0f s' %
+                                                (self.number, time.monotonic() - began))
                         self.tell_kernel('start')
                     began, current = time.monotonic(), self.log.current
                 if is_over:
                     break
+                if IS_STOPPING.is_set():
+                    raise Failure('stopped')
                 if time.monotonic() - began > self.limit():
                     ended_by = 'the machine did not go on for %d s' % self.limit()
                     break
@@ -316,21 +330,45 @@ class Boot:
         for _ in waiting:
             verdict.cases.problems.append('a test was not run')
         log = self.log.text(self.log.current) or (self.directory / 'qemu').read_text('utf-8')
-        self.total.tell(self, self.log.current, verdict, seconds, log=log)
+        self.pass_on(self.log.current, verdict, seconds, log=log)
         return []
 
 
-def run_tests(tests, config, accel, total):
-    """Run them all and tell @total of each."""
+def limit_of(tests):
+    return sum(test.timeout for test in tests)
+
+
+def share(tests, count):
+    """The tests of one boot in @count boots whose time limits are about the same."""
+    parts = [[] for _ in range(count)]
+    for test in sorted(tests, key=lambda test: -test.timeout):
+        min(parts, key=limit_of).append(test)
+    return [sorted(part, key=tests.index) for part in parts if part]
+
+
+def run_tests(tests, config, accel, total, jobs, shares=1):
+    """Run them all, in @jobs machines at a time, and tell @total of each."""
     shutil.rmtree(RESULTS, ignore_errors=True)
-    boots, number = {}, 0
+    boots, numbers = {}, itertools.count(1)
     for test in tests:
         prepare(test, config)
         boots.setdefault(test.boot(), []).append(test)
-    for group in boots.values():
+    groups = [part for group in boots.values() for part in share(group, shares)]
+
+    def run_group(group):
         while group:
-            number += 1
-            group = Boot(number, group, config, accel, total).run()
+            group = Boot(next(numbers), group, config, accel, total).run()
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_group, group)
+                   for group in sorted(groups, key=limit_of, reverse=True)]
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                future.result()
+        except BaseException:
+            IS_STOPPING.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def finish(counts):
@@ -339,19 +377,19 @@ def finish(counts):
     return 1 if counts[1] or not counts[0] else 0
 
 
-def test(names, config, accel):
+def test(names, config, accel, jobs):
     """Run tests. Return: the exit status."""
     tests = select(find_tests(TESTS), names)
     total = Total()
-    run_tests(tests, config, accel, total)
+    run_tests(tests, config, accel, total, jobs, shares=jobs)
     return finish(total.counts)
 
 
-def selftest(config, accel):
+def selftest(config, accel, jobs):
     """Run tests that have to fail, and see that they are found to. Return: the exit status."""
     tests = find_tests(SELFTESTS)
     expectations = Expectations()
-    run_tests(tests, config, accel, expectations)
+    run_tests(tests, config, accel, expectations, jobs)
     for entry in tests:
         expectations.judge(entry)
     return finish(expectations.counts)

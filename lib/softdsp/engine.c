@@ -267,6 +267,16 @@ static int find_handle(struct softdsp *dsp, const struct metadata *meta, uint32_
 	return softdsp_cookie_get(dsp, rpra.dma.fd, page.addr, page.size, data, NULL);
 }
 
+/* Name the handle arguments whose memory the driver need not keep, in the fd list of a payload. */
+static void tell_unused(struct softdsp *dsp, void *list)
+{
+	uint64_t cookies[FASTRPC_FDLIST];
+	size_t n = softdsp_unused_take(dsp, cookies, FASTRPC_FDLIST);
+
+	if (n)
+		memcpy(list, cookies, n * sizeof(*cookies));
+}
+
 static int32_t handle_with_args(struct softdsp *dsp, const struct fastrpc_msg *msg, uint32_t n,
 				bool *ret_release)
 {
@@ -308,6 +318,7 @@ static int32_t handle_with_args(struct softdsp *dsp, const struct fastrpc_msg *m
 		status = dispatch(dsp, msg, args, ret_release);
 	while (n_cookies)
 		softdsp_cookie_put(dsp, cookies[--n_cookies]);
+	tell_unused(dsp, (char *)&meta.pages[n]);
 	return status;
 }
 
@@ -399,6 +410,7 @@ void softdsp_finish(struct softdsp *dsp)
 {
 	free(dsp->regions);
 	free(dsp->cookies);
+	free(dsp->unused);
 	pthread_cond_destroy(&dsp->reverse_changed);
 	pthread_mutex_destroy(&dsp->reverse_lock);
 	pthread_mutex_destroy(&dsp->load_lock);

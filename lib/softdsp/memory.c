@@ -207,11 +207,39 @@ int softdsp_cookie_get(struct softdsp *dsp, int32_t cookie, uint64_t address, ui
 		goto out;
 	}
 	entry->users++;
+	if (data)
+		entry->passed++;
 	if (ret_cookie)
 		*ret_cookie = *entry;
 out:
 	pthread_rwlock_unlock(&dsp->memory_lock);
 	return r;
+}
+
+/* Nobody uses it: the driver need not keep it for those who passed it. The lock is held. */
+static void add_unused(struct softdsp *dsp, struct softdsp_cookie *entry)
+{
+	int32_t *unused = reallocarray(dsp->unused, dsp->n_unused + entry->passed, sizeof(*unused));
+
+	/* Without memory for it, the driver keeps it until the session ends. */
+	if (!unused)
+		return;
+	dsp->unused = unused;
+	while (entry->passed) {
+		unused[dsp->n_unused++] = entry->cookie;
+		entry->passed--;
+	}
+}
+
+size_t softdsp_unused_take(struct softdsp *dsp, uint64_t *cookies, size_t max)
+{
+	size_t n = 0;
+
+	pthread_rwlock_wrlock(&dsp->memory_lock);
+	while (n < max && dsp->n_unused)
+		cookies[n++] = (uint64_t)dsp->unused[--dsp->n_unused];
+	pthread_rwlock_unlock(&dsp->memory_lock);
+	return n;
 }
 
 int softdsp_cookie_put(struct softdsp *dsp, int32_t cookie)
@@ -223,6 +251,8 @@ int softdsp_cookie_put(struct softdsp *dsp, int32_t cookie)
 	entry = cookie_find(dsp, cookie);
 	if (entry && entry->users) {
 		entry->users--;
+		if (!entry->users && entry->passed)
+			add_unused(dsp, entry);
 		cookie_drop_unused(dsp, entry);
 		r = 0;
 	}

@@ -46,8 +46,9 @@ struct softdsp_region {
 /* A buffer that skels find by its cookie. */
 struct softdsp_cookie {
 	int32_t cookie;
-	uint32_t users; /* HAP_mmap_get() and calls with it as handle argument */
-	bool mapped;    /* by MEM_MAP; else it lives as long as its users */
+	uint32_t users;  /* HAP_mmap_get() and calls with it as handle argument */
+	uint32_t passed; /* handle arguments that were it since it was not used */
+	bool mapped;     /* by MEM_MAP; else it lives as long as its users */
 	uint64_t address;
 	uint64_t size;
 	void *data;
@@ -68,11 +69,13 @@ struct softdsp {
 	atomic_uint idle; /* workers in receive() or about to be */
 	atomic_uint workers;
 
-	pthread_rwlock_t memory_lock;   /* the four below */
+	pthread_rwlock_t memory_lock;   /* the six below */
 	struct softdsp_region *regions; /* sorted by address */
 	size_t n_regions;
 	struct softdsp_cookie *cookies;
 	size_t n_cookies;
+	int32_t *unused; /* of handle arguments, to be told to the driver */
+	size_t n_unused;
 
 	pthread_mutex_t module_lock;
 	struct softdsp_module *modules[SOFTDSP_MODULES];
@@ -128,6 +131,11 @@ int softdsp_cookie_unmap(struct softdsp *dsp, int32_t cookie, uint64_t address);
 int softdsp_cookie_get(struct softdsp *dsp, int32_t cookie, uint64_t address, uint64_t size,
 		       void *data, struct softdsp_cookie *ret_cookie);
 int softdsp_cookie_put(struct softdsp *dsp, int32_t cookie);
+/*
+ * Take cookies of handle arguments that are not used any more, each as often as it
+ * was passed. Return: how many, at most @max.
+ */
+size_t softdsp_unused_take(struct softdsp *dsp, uint64_t *cookies, size_t max);
 
 /* modules.c */
 int softdsp_remotectl(struct softdsp *dsp, uint32_t handle, uint32_t sc, remote_arg *args);

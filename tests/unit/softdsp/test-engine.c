@@ -412,6 +412,65 @@ static void test_a_removed_region_is_gone(void **state)
 	assert_null(softdsp_memory_find(&dsp, ADDRESS, 1));
 }
 
+/* A call of no module whose only argument is a handle; its fd list. */
+static const uint64_t *call_with_handle(int32_t fd)
+{
+	uint32_t sc = FASTRPC_SCALARS(2, 0, 0, 1, 0);
+	const struct arg arg = {8192, 0};
+	struct fastrpc_msg msg = message(0x100, sc, &arg);
+	union fastrpc_remote_arg *rpra = (void *)memory;
+	struct fastrpc_invoke_buf *list = (void *)&rpra[1];
+	struct fastrpc_phy_page *pages = (void *)&list[1];
+
+	memset(&pages[1], 0, FASTRPC_TAIL_SIZE);
+	rpra->dma.fd = fd;
+	rpra->dma.offset = 0;
+	rpra->dma.len = 4096;
+	pages->addr = ADDRESS + 8192;
+	pages->size = 4096;
+	assert_status(send(&msg), AEE_ENOSUCHHANDLE);
+	return (void *)&pages[1];
+}
+
+static void test_fd_list_names_handle_arguments_not_in_use(void **state)
+{
+	const uint64_t *fds = call_with_handle(7);
+
+	assert_int_equal(fds[0], 7);
+	assert_int_equal(fds[1], 0);
+}
+
+static void test_fd_list_waits_for_who_uses_the_memory(void **state)
+{
+	const uint64_t *fds;
+
+	/* As HAP_mmap_get() does in a call before. */
+	assert_int_equal(softdsp_cookie_get(&dsp, 7, ADDRESS + 8192, 4096, memory + 8192, NULL), 0);
+	fds = call_with_handle(7);
+	assert_int_equal(fds[0], 0);
+	assert_int_equal(softdsp_cookie_put(&dsp, 7), 0);
+	fds = call_with_handle(8);
+	/* Each as often as it was passed. */
+	assert_int_equal(fds[0] + fds[1] + fds[2], 7 + 7 + 8);
+	assert_int_equal(fds[3], 0);
+}
+
+static void test_fd_list_has_room_for_sixteen(void **state)
+{
+	const uint64_t *fds;
+
+	for (int32_t fd = 100; fd < 120; fd++) {
+		assert_int_equal(softdsp_cookie_get(&dsp, fd, ADDRESS, 4096, memory, NULL), 0);
+		assert_int_equal(softdsp_cookie_put(&dsp, fd), 0);
+	}
+	fds = call_with_handle(7);
+	for (size_t i = 0; i < FASTRPC_FDLIST; i++)
+		assert_int_not_equal(fds[i], 0);
+	fds = call_with_handle(7);
+	assert_int_not_equal(fds[5], 0); /* 20 and twice the call's own, less 16 */
+	assert_int_equal(fds[6], 0);
+}
+
 static int32_t listener(uint32_t sc, const struct arg *args)
 {
 	struct fastrpc_msg msg = message(FASTRPC_HANDLE_LISTENER1, sc, args);
@@ -537,6 +596,9 @@ int main(void)
 		TEST(test_a_page_index_beyond_the_pages_is_refused),
 		TEST(test_mem_map_makes_a_cookie_known_once),
 		TEST(test_a_cookie_in_use_outlives_its_unmap),
+		TEST(test_fd_list_names_handle_arguments_not_in_use),
+		TEST(test_fd_list_waits_for_who_uses_the_memory),
+		TEST(test_fd_list_has_room_for_sixteen),
 		TEST(test_mmap_gives_the_address_and_munmap_checks_it),
 		TEST(test_remotectl_without_a_listener_says_so),
 		TEST(test_remotectl_checks_the_uri),

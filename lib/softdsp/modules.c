@@ -254,7 +254,8 @@ static int load(struct softdsp *dsp, const char *name, struct softdsp_skel **ret
 		return fail(error, DSP_STATUS(AEE_ENOMEMORY), "%s: out of memory", name);
 	skel->users = 1;
 	strcpy(skel->name, name);
-	status = fetch(dsp, name, &skel->fd, error);
+	skel->fd = dsp->ops->library ? dsp->ops->library(dsp->data, name) : -ENOENT;
+	status = skel->fd < 0 ? fetch(dsp, name, &skel->fd, error) : 0;
 	if (status)
 		goto fail_free;
 	if (!is_elf(skel->fd)) {

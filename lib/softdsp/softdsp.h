@@ -31,6 +31,11 @@ struct softdsp_ops {
 	 * from 0.
 	 */
 	int (*fault)(void *data, uint64_t address, uint64_t size, int attempt);
+	/*
+	 * A library that the DSP has itself. Return: a file descriptor for the engine,
+	 * or a negative errno if the application is to be asked. NULL: it has none.
+	 */
+	int (*library)(void *data, const char *name);
 	void (*log)(void *data, int level, const char *text);
 	/* The process was released; does not return. */
 	void (*release)(void *data) __attribute__((noreturn));

@@ -70,12 +70,21 @@ struct drm_qda_gem_mmap_offset {
 	__u32 pad;
 };
 
+/*
+ * Bit of drm_qda_fastrpc_invoke_args.attr, from driver version 1.1 on: the
+ * argument is a range of a GEM object. No other bit may be set with it.
+ */
+#define QDA_INVOKE_ARG_GEM		(1U << 31)
+
 /**
  * struct drm_qda_fastrpc_invoke_args - one argument of a remote call
- * @ptr: user address; for a handle argument the offset into the DMA-BUF
+ * @ptr: user address; for a handle argument the offset into the DMA-BUF; with
+ *	QDA_INVOKE_ARG_GEM the offset into the object
  * @length: bytes
- * @fd: DMA-BUF the address lies in; 0 and -1 mean inline memory, copied
- * @attr: not read in version 1
+ * @fd: DMA-BUF the address lies in; 0 and -1 mean inline memory, copied; with
+ *	QDA_INVOKE_ARG_GEM the GEM handle
+ * @attr: not read in version 1.0; QDA_INVOKE_ARG_GEM or not in version 1.1, for
+ *	in and out buffers
  */
 struct drm_qda_fastrpc_invoke_args {
 	__u64 ptr;

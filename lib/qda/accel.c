@@ -194,6 +194,7 @@ static int accel_invoke(struct qda_session *session, uint32_t handle, uint32_t s
 {
 	struct drm_qda_fastrpc_invoke_args packed[FASTRPC_MAX_ARGS], *to = packed;
 	struct drm_qda_invoke_args invoke = {.handle = handle, .sc = sc};
+	const bool by_gem = session->device->gem_args;
 	const struct qda_arg *arg = args;
 
 	if (FASTRPC_HAS_ARGS(sc)) {
@@ -211,7 +212,11 @@ static int accel_invoke(struct qda_session *session, uint32_t handle, uint32_t s
 		to->length = arg->length;
 		if (!arg->length)
 			continue;
-		if (arg->buffer) {
+		if (arg->buffer && by_gem) {
+			to->ptr = arg->offset;
+			to->fd = (int32_t)arg->buffer->handle;
+			to->attr = QDA_INVOKE_ARG_GEM;
+		} else if (arg->buffer) {
 			to->ptr = (uintptr_t)arg->buffer->data + arg->offset;
 			to->fd = arg->buffer->fd;
 		} else {

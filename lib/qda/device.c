@@ -284,6 +284,17 @@ static int device_new(struct qda *qda, const struct qda_transport *transport, co
 	return 0;
 }
 
+/* A device of the driver's; from version 1.1 on, buffers are arguments by their handles. */
+static int accel_device_new(struct qda *qda, const struct qda_device_info *info, const char *node,
+			    struct qda_device **ret_device)
+{
+	int r = device_new(qda, &qda_transport_accel, info->dsp, node, ret_device);
+
+	if (r == 0)
+		(*ret_device)->gem_args = info->major == 1 && info->minor >= 1;
+	return r;
+}
+
 static int open_node(struct qda *qda, const char *node, struct qda_device **ret_device)
 {
 	struct qda_device_info info = {.error = 0};
@@ -293,7 +304,7 @@ static int open_node(struct qda *qda, const char *node, struct qda_device **ret_
 		qda_log(qda, LOG_ERR, "%s: %s", node, qda_strerror(r));
 		return r;
 	}
-	return device_new(qda, &qda_transport_accel, info.dsp, node, ret_device);
+	return accel_device_new(qda, &info, node, ret_device);
 }
 
 static int open_dsp(struct qda *qda, const char *dsp, struct qda_device **ret_device)
@@ -309,7 +320,7 @@ static int open_dsp(struct qda *qda, const char *dsp, struct qda_device **ret_de
 		if (info->error) {
 			error = error == -ENODEV ? info->error : error;
 		} else if (!strcmp(info->dsp, dsp)) {
-			r = device_new(qda, &qda_transport_accel, dsp, info->node, ret_device);
+			r = accel_device_new(qda, info, info->node, ret_device);
 			break;
 		}
 	}

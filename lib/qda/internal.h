@@ -75,6 +75,7 @@ struct qda_device {
 	const struct qda_transport *transport;
 	char dsp[17];
 	char *node;
+	bool gem_args; /* the driver takes buffer arguments by GEM handle and offset */
 };
 
 struct qda_session {

@@ -430,6 +430,31 @@ static void test_buffer_range_is_its_address_and_fd(void **state)
 	uapimock_end();
 }
 
+static void test_buffer_range_is_its_handle_and_offset_where_the_driver_takes_that(void **state)
+{
+	struct qda_buffer *buffer;
+	char out[20];
+
+	fx.device.gem_args = true;
+	open_session(0);
+	buffer = alloc_buffer(5, 2);
+	const struct qda_arg args[] = {
+		{.buffer = buffer, .offset = 100, .length = PAGE},
+		{.ptr = out, .length = 20},
+		{.buffer = buffer, .offset = 16, .length = 32},
+	};
+	const struct drm_qda_fastrpc_invoke_args expected[] = {
+		{.ptr = 100, .length = PAGE, .fd = 5, .attr = QDA_INVOKE_ARG_GEM},
+		{.ptr = (uintptr_t)out, .length = 20, .fd = -1},
+		{.ptr = 16, .length = 32, .fd = buffer->fd},
+	};
+	expect_args(0x02010110, expected, 3);
+	assert_int_equal(call(0x02010110, args), 0);
+	free_buffer(buffer);
+	close_session();
+	uapimock_end();
+}
+
 static void test_handle_is_offset_length_and_fd(void **state)
 {
 	struct qda_buffer *buffer;
@@ -558,6 +583,7 @@ int main(void)
 		accel_test(test_call_without_arguments_has_no_array),
 		accel_test(test_plain_memory_has_fd_minus_1),
 		accel_test(test_buffer_range_is_its_address_and_fd),
+		accel_test(test_buffer_range_is_its_handle_and_offset_where_the_driver_takes_that),
 		accel_test(test_handle_is_offset_length_and_fd),
 		accel_test(test_handle_of_a_mapped_buffer_stands_for_all_of_it),
 		accel_test(test_zero_length_arguments_carry_nothing),

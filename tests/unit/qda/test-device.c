@@ -77,6 +77,26 @@ static void test_open_by_node(void **state)
 	uapimock_end();
 }
 
+static void test_version_tells_whether_arguments_go_by_handle(void **state)
+{
+	static const struct {
+		int major, minor;
+		bool gem_args;
+	} versions[] = {{0, 0, false}, {1, 0, false}, {1, 1, true}, {1, 2, true}, {2, 1, false}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+		struct qda_device *device;
+		int fd = uapimock_expect_open(NODE, 0);
+
+		uapimock_expect_version(fd, "qda", versions[i].major, versions[i].minor, 0);
+		script_name(fd, "cdsp");
+		assert_int_equal(qda_device_open(qda, NODE, &device), 0);
+		assert_int_equal(device->gem_args, versions[i].gem_args);
+		qda_device_unref(device);
+	}
+	uapimock_end();
+}
+
 static void test_device_keeps_its_context(void **state)
 {
 	struct qda_device *device;
@@ -267,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_open_by_node),
+		TEST(test_version_tells_whether_arguments_go_by_handle),
 		TEST(test_device_keeps_its_context),
 		TEST(test_interrupted_queries_are_repeated),
 		TEST(test_missing_node),

@@ -17,6 +17,8 @@ SOURCE = WORK / 'source'
 TREE = WORK / 'tree'
 BUILD = PROJECT / 'build'
 CONFIGS = ('debug', 'fast')
+# What is compiled for another machine, and not booted.
+CROSS = {'arm64': ('ARCH=arm64', 'CROSS_COMPILE=aarch64-linux-gnu-')}
 
 
 class Failure(Exception):
@@ -44,7 +46,7 @@ def output(command, **options):
 def make(config, *targets, **options):
     """Run make in the tree for the configuration."""
     command = ['make', '-s', '-C', TREE, 'O=%s' % (WORK / config),
-               '-j%d' % len(os.sched_getaffinity(0)), *targets]
+               '-j%d' % len(os.sched_getaffinity(0)), *CROSS.get(config, ()), *targets]
     # What a make that runs ./dev has set is not meant for this one.
     environment = {name: value for name, value in os.environ.items()
                    if name not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}

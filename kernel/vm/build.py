@@ -5,14 +5,16 @@ import shutil
 
 import overlay
 import source
-from bed import CONFIGS, PATCHES, PROJECT, VM, WORK, Failure, locked, make
+from bed import CONFIGS, CROSS, PATCHES, PROJECT, VM, WORK, Failure, locked, make
 
 IMAGE = 'arch/x86/boot/bzImage'
 
 
 def fragments(config):
     """The files that say what the configuration has: the bed's, then those of the topics."""
-    names = ('common.config', '%s.config' % config)
+    names = ['%s.config' % config]
+    if config not in CROSS:
+        names.insert(0, 'common.config')
     found = [PATCHES / topic / name for topic in overlay.topics() for name in names]
     return [VM / name for name in names] + [path for path in found if path.exists()]
 

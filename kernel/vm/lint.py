@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of our kernel sources: checkpatch, sparse, compiler warnings, kernel-doc, the series, the
-guards of Panthor.
+"""Checks of our kernel sources: checkpatch, sparse, compilers, bindings, kernel-doc, the series,
+the guards of Panthor.
 """
 import subprocess
 import tempfile
@@ -12,7 +12,7 @@ import guards_check
 import overlay
 import patches
 import sparse
-from bed import KERNEL, SOURCE, TREE, locked, make
+from bed import KERNEL, SOURCE, TREE, WORK, Failure, locked, make, output, run
 
 
 def ours(*suffixes):
@@ -21,11 +21,11 @@ def ours(*suffixes):
             if path.is_relative_to(KERNEL) and name.endswith(suffixes or ('',))]
 
 
-def told(command):
-    """What a check says if it finds something."""
+def told(command, always=False):
+    """What a check says if it finds something; @always: its status does not tell."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                           check=False, cwd=TREE)
-    return (done.stdout + done.stderr).strip() if done.returncode else ''
+    return (done.stdout + done.stderr).strip() if done.returncode or always else ''
 
 
 def checkpatch():
@@ -77,6 +77,33 @@ def compiler():
         yield findings_in(names, done.stderr)
 
 
+def arm64():
+    """What the compiler for arm64 says of our directories, which its configuration has to have."""
+    directories = [str(Path(name).parent) + '/' for name in ours('/Kconfig')]
+    if directories:
+        build.configure('arm64')
+        # A warning is an error: it would not be told again once the file is compiled.
+        try:
+            make('arm64', 'W=1', 'KCFLAGS=-Werror', *directories, capture_output=True, text=True)
+        except Failure as failure:
+            yield str(failure)
+
+
+def bindings():
+    """The schemas of device trees, and the examples in them."""
+    top = TREE / 'Documentation/devicetree/bindings'
+    schemas = [TREE / name for name in ours('.yaml')]
+    with tempfile.TemporaryDirectory() as name:
+        processed, source, blob = (Path(name) / part for part in ('schema', 'example.dts', 'example.dtb'))
+        processed.write_text(output(['dt-mk-schema', '-j', *schemas]) if schemas else '')
+        for schema in schemas:
+            yield told(['dt-doc-validate', '-u', top, schema])
+            yield told(['yamllint', '-f', 'parsable', '-c', top / '.yamllint', schema])
+            source.write_text(output(['dt-extract-example', schema]))
+            run([WORK / 'debug/scripts/dtc/dtc', '-q', '-I', 'dts', '-O', 'dtb', '-o', blob, source])
+            yield told(['dt-validate', '-s', processed, blob], always=True)
+
+
 def kernel_doc():
     """Comments that kernel-doc reads."""
     names = ours('.c', '.h')
@@ -100,6 +127,7 @@ def lint():
     counts = [0, 0]
     with locked('tree'), locked('debug'):
         for name, check in (('checkpatch', checkpatch), ('compiler', compiler),
+                            ('arm64', arm64), ('bindings', bindings),
                             ('kernel-doc', kernel_doc), ('series', series), ('guards', guard)):
             findings = [text for text in check() if text]
             counts[bool(findings)] += 1

@@ -9,8 +9,6 @@
 
 #define SW_SYNC "/sys/kernel/debug/sync/sw_sync"
 
-#define address(ptr) ((uint64_t)(uintptr_t)(ptr))
-
 static inline const char *node_path(void)
 {
 	const char *path = getenv("SYNCOBJ_NODE");

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define address(ptr) ((uint64_t)(uintptr_t)(ptr))
+
 /* What the program cannot go on without has failed with errno. */
 static inline void die(const char *what)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases: opening and closing modules, and everything that can be wrong with one. */
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "conformance.h"
@@ -97,6 +98,19 @@ static void module_text_fits_the_callers_room(struct conf *c)
 	CHECK_EQ(text[8], '#');
 }
 
+/* Shells that are beside the suite's skels, if there are any. */
+static void copy_shells(const char *dir)
+{
+	struct dirent *entry;
+	DIR *skels = opendir(conf_skels);
+
+	CHECK(skels);
+	while ((entry = readdir(skels)))
+		if (!strncmp(entry->d_name, "fastrpc_shell", 13))
+			copy_skel(entry->d_name, dir, entry->d_name);
+	closedir(skels);
+}
+
 static void module_outside_the_search_path_is_refused(struct conf *c)
 {
 	char uri[1024], link[512], target[512];
@@ -106,6 +120,7 @@ static void module_outside_the_search_path_is_refused(struct conf *c)
 	struct conf inner = {.qda = qda};
 
 	/* The search path is a directory of its own, with one skel and links out of it. */
+	copy_shells(dir);
 	copy_skel("libconf_skel.so", dir, "libconf_skel.so");
 	snprintf(link, sizeof(link), "%s/liblink_skel.so", dir);
 	snprintf(target, sizeof(target), "%s/libcrash_skel.so", conf_skels);

@@ -10,7 +10,7 @@
 #include "conformance.h"
 
 #define CALLS 1000
-#define IN_FLIGHT_MAX 254 /* one more is the listener's */
+#define IN_FLIGHT_MAX 254
 #define SIGNAL_CALLS 2000
 
 struct worker {
@@ -224,6 +224,8 @@ static void calls_beyond_254_in_flight_are_ebusy(struct conf *c)
 	pthread_t threads[ARRAY_SIZE(workers)];
 	pthread_attr_t attr;
 	struct qda_buffer *buffer;
+	/* The listener's call is one of them if the driver counts; if not it is one more. */
+	const uint32_t most = conf_is_soft() ? IN_FLIGHT_MAX : IN_FLIGHT_MAX - 1;
 	uint32_t inside = 0, busy = 0;
 
 	CHECK_OK(qda_buffer_alloc(c->session, 4096, &buffer));
@@ -244,7 +246,7 @@ static void calls_beyond_254_in_flight_are_ebusy(struct conf *c)
 			break;
 		usleep(1000);
 	}
-	CHECK_EQ(inside, IN_FLIGHT_MAX);
+	CHECK_EQ(inside, most);
 	CHECK_ERROR(call_in(c->module, CONF_STATUS, 0), -EBUSY);
 	open_gate(buffer);
 	for (uint32_t i = 0; i < ARRAY_SIZE(workers); i++) {

@@ -8,6 +8,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -75,8 +76,26 @@ static long session_open(int *ret_fd, uint32_t *ret_module)
 
 /* ---- programs that are killed ------------------------------------------- */
 
+/* How far a program has come. */
+struct progress {
+	atomic_uint calls;
+	atomic_bool in_call;
+};
+
+static long tell_and_invoke(struct progress *progress, int fd, uint32_t handle, uint32_t sc,
+			    struct drm_qda_fastrpc_invoke_args *args)
+{
+	long r;
+
+	atomic_store(&progress->in_call, true);
+	r = invoke(fd, handle, sc, args);
+	atomic_store(&progress->in_call, false);
+	atomic_fetch_add(&progress->calls, 1);
+	return r;
+}
+
 /* Calls of all kinds, one after the other, until it is killed. */
-static void __attribute__((noreturn)) call_on(void)
+static void __attribute__((noreturn)) call_on(struct progress *progress)
 {
 	static char in[SIZE], out[SIZE];
 	uint32_t module;
@@ -104,9 +123,9 @@ static void __attribute__((noreturn)) call_on(void)
 				.fd = a.fd,
 			};
 
-			if (invoke(fd, module, QDA_SIM_COPY, copy) ||
-			    invoke(fd, module, QDA_SIM_COPY, by_fds) ||
-			    invoke(fd, module, QDA_SIM_COUNT, &count))
+			if (tell_and_invoke(progress, fd, module, QDA_SIM_COPY, copy) ||
+			    tell_and_invoke(progress, fd, module, QDA_SIM_COPY, by_fds) ||
+			    tell_and_invoke(progress, fd, module, QDA_SIM_COUNT, &count))
 				_exit(1);
 		}
 		buffer_free(fd, &a);
@@ -147,22 +166,35 @@ static void killed_programs_leave_nothing(void **state)
 	const char *text = getenv("QDA_KILL_ROUNDS");
 	int rounds = text ? atoi(text) : ROUNDS;
 	long faults = sim_number("cdsp", "faults");
-	int fds[CONTEXT_BANKS];
+	struct progress *progress =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fds[CONTEXT_BANKS], called = 0, in_call = 0;
 	uint32_t rng = 1;
+
+	assert_true(progress != MAP_FAILED);
 
 	for (int i = 0; i < rounds; i++) {
 		int status;
-		pid_t pid = fork();
+		pid_t pid;
 
+		memset(progress, 0, sizeof(*progress));
+		pid = fork();
 		if (!pid)
-			call_on();
+			call_on(progress);
 		rng = rng * 1664525 + 1013904223;
 		usleep((rng >> 8) % 150000);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		/* It did not end by itself: no call has failed. */
 		assert_true(WIFSIGNALED(status));
+		called += progress->calls > 0;
+		in_call += progress->in_call;
 	}
+	printf("# of %d programs %d had made calls, and %d were killed in one\n", rounds, called,
+	       in_call);
+	assert_true(called > rounds / 10);
+	assert_true(in_call > 0);
+	munmap(progress, PAGE);
 	assert_int_equal(children_of(daemon_pid), 0);
 	for (size_t i = 0; i < CONTEXT_BANKS; i++) {
 		fds[i] = node_open("cdsp");

@@ -50,6 +50,7 @@ static struct {
 	char *_Atomic mapped[POOL];       /* DMA-BUFs in this program */
 	atomic_ulong good[N_REQUESTS], bad[N_REQUESTS];
 	atomic_ulong answers; /* that a hostile DSP sent */
+	atomic_ulong held;    /* calls that a slow one never answers */
 	bool hostile;
 } fuzz;
 
@@ -494,7 +495,8 @@ static int run(const struct fuzz_options *o)
 
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_handler = on_bus_error;
-	sigaction(SIGBUS, &action, NULL);
+	if (fuzz.hostile)
+		sigaction(SIGBUS, &action, NULL);
 	if (!dsp_boot(&fuzz.dsp, "cdsp")) {
 		perror("cdsp");
 		return 2;
@@ -580,9 +582,9 @@ static long fail_one(enum request which, struct setting *s)
 	case SESSION:
 	case OPEN:
 		/* A new file with a bank, and its end with the fault to come. */
-		fd = open("/dev/accel/accel0", O_RDWR | O_CLOEXEC);
+		fd = node_open("cdsp");
 		if (fd < 0)
-			return -errno;
+			return -ENODEV;
 		r = session_create(fd, 8);
 		close(fd);
 		return r;
@@ -686,8 +688,8 @@ static int fail_nth(void)
 
 /* ---- programs that are killed -------------------------------------------- */
 
-/* Whatever a program does with a DSP, over and over. */
-static void be_killed(uint64_t seed)
+/* Whatever a program does with a DSP, over and over; @calls: those that were made. */
+static void be_killed(uint64_t seed, atomic_uint *calls)
 {
 	struct worker w = {.state = random_seed(seed)};
 
@@ -706,8 +708,10 @@ static void be_killed(uint64_t seed)
 		args[2] = (struct drm_qda_fastrpc_invoke_args){.fd = buffer.fd, .length = 1};
 		map.fd = buffer.fd;
 		call(fd, DRM_IOCTL_QDA_REMOTE_MAP, &map);
-		for (uint32_t i = below(&w, 20); i; i--)
+		for (uint32_t i = below(&w, 20); i; i--) {
 			invoke(fd, 0x100, FASTRPC_SCALARS(2, 1, 1, 1, 0), args);
+			atomic_fetch_add(calls, 1);
+		}
 		buffer_free(fd, &buffer);
 		close(fd);
 	}
@@ -717,17 +721,22 @@ static int64_t slow(struct dsp *dsp, const struct fastrpc_msg *msg, void *payloa
 {
 	dsp->n_msgs = 0;
 	/* Every other call is one in which the program will be killed. */
-	return msg->client_id && dsp_below(8) == 0 ? HOLD : dsp_default(dsp, msg, payload);
+	if (!msg->client_id || dsp_below(8))
+		return dsp_default(dsp, msg, payload);
+	atomic_fetch_add(&fuzz.held, 1);
+	return HOLD;
 }
 
 static int kill_rounds(const struct fuzz_options *o)
 {
+	atomic_uint *calls =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned int before = count_fds(), banks, killed = 0;
 	uint64_t state = random_seed(o->seed);
 	bool ok;
 	int status;
 
-	if (!dsp_boot(&fuzz.dsp, "cdsp"))
+	if (calls == MAP_FAILED || !dsp_boot(&fuzz.dsp, "cdsp"))
 		die("cdsp");
 	dsp_random = state;
 	fuzz.dsp.handler = slow;
@@ -735,7 +744,7 @@ static int kill_rounds(const struct fuzz_options *o)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			be_killed(o->seed + i);
+			be_killed(o->seed + i, calls);
 		usleep(1000 + random_below(&state, 60000));
 		kill(pid, SIGKILL);
 		killed += waitpid(pid, &status, 0) == pid && WIFSIGNALED(status);
@@ -743,8 +752,11 @@ static int kill_rounds(const struct fuzz_options *o)
 	fuzz.dsp.handler = NULL;
 	banks = free_banks();
 	dsp_halt(&fuzz.dsp);
-	printf("1..3\n");
+	printf("1..4\n");
 	ok = result(killed == o->calls, "%u of %lu programs were killed", killed, o->calls);
+	/* Each that was held had its program killed in it. */
+	ok &= result(*calls > o->calls && fuzz.held > o->calls / 4,
+		     "they had made %u calls, and were killed in %lu more", *calls, fuzz.held);
 	ok &= result(banks == CONTEXT_BANKS, "context banks: %u of %d are free", banks,
 		     CONTEXT_BANKS);
 	ok &= result(before == count_fds(), "file descriptors");

@@ -548,8 +548,9 @@ struct qda_arg {
  *	time-out (qda_session_end_reason()). The DSP tells so with the status
  *	AEE_ECONNRESET, so a method must not return it for anything else;
  * -EPIPE, -ENODEV: the DSP restarted or was unplugged;
- * -EBUSY: 254 calls are in flight: of this session on the software DSP, of all
- *	sessions of the DSP, those that listen included, through the driver;
+ * -EBUSY: as many calls of this session are in flight as may be: 254 on the
+ *	software DSP; through the driver at least 16, the listener's included, and
+ *	more as long as other sessions leave them;
  * -ESHUTDOWN: the session is closed;
  * -ENOMEM, or another errno of the ioctl.
  */

@@ -27,7 +27,7 @@ static const struct error_text errors[] = {
 	 "close sessions that are not needed, or allocate smaller buffers"},
 	{EACCES, "permission denied",
 	 "add the user to the group that owns the node, or give the node a udev rule"},
-	{EBUSY, "busy: no free session on the DSP, cookie taken, or 254 calls in flight",
+	{EBUSY, "busy: no free session on the DSP, cookie taken, or too many calls in flight",
 	 "close sessions that are not needed, or let calls end first"},
 	{ENODEV, "no such DSP, or it is gone",
 	 "qda-info lists the DSPs; after a restart of the DSP open it again"},

@@ -35,12 +35,13 @@ struct dsp {
 	pthread_cond_t changed;
 	struct fastrpc_msg msgs[DSP_MSGS]; /* all that came */
 	unsigned int n_msgs;
+	unsigned int n_handled;
 	uint64_t next_map;
 	/*
 	 * What to answer, or HOLD; with the payload's memory. NULL: 0 to all, and addresses to
 	 * those who map.
 	 */
-	int64_t (*handler)(struct dsp *dsp, const struct fastrpc_msg *msg, void *payload);
+	int64_t (*_Atomic handler)(struct dsp *dsp, const struct fastrpc_msg *msg, void *payload);
 };
 
 /* Memory as the DSP sees it, or MAP_FAILED. An access may be a fault of the IOMMU. */
@@ -144,6 +145,7 @@ static inline void *dsp_main(void *arg)
 		if (retval != HOLD)
 			dsp_answer(dsp, msg.ctx, (int32_t)retval);
 		pthread_mutex_lock(&dsp->lock);
+		dsp->n_handled++;
 		pthread_cond_broadcast(&dsp->changed);
 		pthread_mutex_unlock(&dsp->lock);
 	}
@@ -200,9 +202,9 @@ static inline struct fastrpc_msg dsp_wait(struct dsp *dsp, unsigned int n)
 	clock_gettime(CLOCK_REALTIME, &limit);
 	limit.tv_sec += 60;
 	pthread_mutex_lock(&dsp->lock);
-	while (dsp->n_msgs < n)
+	while (dsp->n_handled < n)
 		if (pthread_cond_timedwait(&dsp->changed, &dsp->lock, &limit) == ETIMEDOUT) {
-			fprintf(stderr, "%u messages came, not %u\n", dsp->n_msgs, n);
+			fprintf(stderr, "%u messages came, not %u\n", dsp->n_handled, n);
 			abort();
 		}
 	msg = dsp->msgs[n - 1];

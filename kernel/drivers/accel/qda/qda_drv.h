@@ -40,8 +40,11 @@ struct sg_table;
 #define QDA_FILE_MAX		SZ_4M
 #define QDA_INIT_MEM_MIN	SZ_2M
 #define QDA_CONTROL_TIMEOUT	(10 * HZ)
-/* The last id is kept for the kernel, so that calls that hang keep no process from its end. */
-#define QDA_USER_IDS		(QDA_CTX_IDS - 2)
+/* The last id is kept for ends of processes, which no call that hangs may hold up. */
+#define QDA_COMMON_IDS		(QDA_CTX_IDS - 2)
+/* Calls that a session may have on their way whatever others do, and control messages. */
+#define QDA_OWN_CALLS		16
+#define QDA_OWN_CONTROLS	1
 
 /**
  * struct qda_soc - what differs between SoCs
@@ -84,6 +87,9 @@ struct qda_cb {
  * @n_cbs: number of them
  * @call_lock: protects what follows
  * @calls: what is on its way, by id
+ * @own_calls: how many calls each session may have on their way in any case
+ * @n_shared: how many ids sessions have beyond what they may in any case
+ * @max_shared: how many they may have
  * @last_id: id that was given out last
  * @sequence: number of the last call
  * @gone: the DSP has gone
@@ -104,6 +110,9 @@ struct qda_device {
 
 	spinlock_t call_lock;	/* calls on their way */
 	struct qda_call *calls[QDA_CTX_IDS];
+	unsigned int own_calls;
+	unsigned int n_shared;
+	unsigned int max_shared;
 	unsigned int last_id;
 	u64 sequence;
 	bool gone;
@@ -140,6 +149,8 @@ enum qda_process {
  * @sid: stream id of the bank, where it belongs in an address
  * @client_id: number of the session on the wire
  * @pd: protection domain, of every message
+ * @n_calls: calls that are on their way; under &qda_device.call_lock
+ * @n_controls: control messages that are, but for the end; likewise
  * @lock: protects what follows
  * @process: state of the process
  * @init_mem: the memory it was started with
@@ -165,6 +176,8 @@ struct qda_session {
 	u64 sid;
 	unsigned int client_id;
 	enum qda_pd pd;
+	unsigned int n_calls;
+	unsigned int n_controls;
 
 	struct mutex lock;	/* the process and its mappings */
 	enum qda_process process;
@@ -270,6 +283,7 @@ int qda_dma_range(struct sg_table *sgt, size_t size, dma_addr_t *addr);
 /* qda_fastrpc.c */
 void qda_fastrpc_reply(struct qda_device *qdev, const void *data, size_t len);
 void qda_fastrpc_abort(struct qda_device *qdev);
+void qda_fastrpc_share_ids(struct qda_device *qdev);
 int qda_fastrpc_invoke(struct qda_session *session, struct drm_file *file,
 		       const struct drm_qda_invoke_args *invoke);
 int qda_fastrpc_create(struct qda_session *session, const struct drm_qda_init_create *create);

@@ -54,6 +54,7 @@
  * @sc: scalars
  * @id: where it is in &qda_device.calls
  * @ctx: its context on the wire
+ * @handles: buffers that the DSP will have as handles once it is sent
  * @payload: memory of the payload
  * @size: bytes of it
  * @n: number of arguments
@@ -75,6 +76,7 @@ struct qda_call {
 	u32 sc;
 	unsigned int id;
 	u64 ctx;
+	struct list_head handles;
 	struct qda_map *payload;
 	size_t size;
 	unsigned int n;
@@ -105,24 +107,39 @@ struct qda_remote_map {
 
 /**
  * struct qda_handle - a buffer that was a handle argument
- * @node: in &qda_session.handles
+ * @node: in &qda_call.handles, then in &qda_session.handles
  * @map: the buffer
  * @fd: its number
+ * @uses: how often it was passed and not given back
  */
 struct qda_handle {
 	struct list_head node;
 	struct qda_map *map;
 	s32 fd;
+	unsigned int uses;
 };
 
 /* ---- a call's life --------------------------------------------------------- */
 
 static void qda_session_confirm_end(struct qda_session *session);
+static int qda_call_answered(struct qda_call *call);
+static void qda_call_drop_handles(struct qda_call *call);
+
+static void qda_handles_free(struct list_head *handles)
+{
+	struct qda_handle *handle, *next;
+
+	list_for_each_entry_safe(handle, next, handles, node) {
+		qda_map_put(handle->map);
+		kfree(handle);
+	}
+}
 
 static void qda_call_free(struct qda_call *call)
 {
 	if (!call)
 		return;
+	qda_handles_free(&call->handles);
 	for (unsigned int i = 0; i < call->n; i++)
 		if (call->maps[i])
 			qda_map_put(call->maps[i]);
@@ -140,6 +157,9 @@ static void qda_call_work(struct work_struct *work)
 	struct qda_session *session = qda_session_get(call->session);
 	bool release = call->release;
 
+	/* The answer of a call that was interrupted may give buffers back, too. */
+	if (call->client_id && !qda_call_answered(call))
+		qda_call_drop_handles(call);
 	qda_call_free(call);
 	if (release)
 		qda_session_confirm_end(session);
@@ -159,6 +179,7 @@ static struct qda_call *qda_call_alloc(struct qda_session *session, u32 handle, 
 	call->maps = (void *)((char *)call + struct_size(call, args, n));
 	call->order = (void *)&call->maps[n];
 	call->session = qda_session_get(session);
+	INIT_LIST_HEAD(&call->handles);
 	INIT_WORK(&call->work, qda_call_work);
 	init_completion(&call->done);
 	call->handle = handle;
@@ -228,6 +249,68 @@ static int qda_call_copy_out(struct qda_call *call)
 	return 0;
 }
 
+/**
+ * qda_fastrpc_share_ids() - say how many ids each session may have
+ * @qdev: the DSP, with its context banks
+ *
+ * Each bank's session may have some in any case. The rest is for who comes first.
+ */
+void qda_fastrpc_share_ids(struct qda_device *qdev)
+{
+	unsigned int n = max(qdev->n_cbs, 1), each = QDA_COMMON_IDS / n;
+
+	qdev->own_calls = min_t(unsigned int, each - min_t(unsigned int, each, QDA_OWN_CONTROLS),
+				QDA_OWN_CALLS);
+	qdev->max_shared = QDA_COMMON_IDS - min(n * (qdev->own_calls + QDA_OWN_CONTROLS),
+						QDA_COMMON_IDS);
+}
+
+/* Where the session's calls of this kind are counted, and how many it may have in any case. */
+static unsigned int *qda_call_counter(struct qda_call *call, unsigned int *own)
+{
+	*own = call->client_id ? call->session->qdev->own_calls : QDA_OWN_CONTROLS;
+	return call->client_id ? &call->session->n_calls : &call->session->n_controls;
+}
+
+/* Count the call, so that no session takes all ids. Return: whether there may be one more. */
+static bool qda_call_count(struct qda_call *call)
+{
+	struct qda_device *qdev = call->session->qdev;
+	unsigned int own, *counter = qda_call_counter(call, &own);
+
+	lockdep_assert_held(&qdev->call_lock);
+	if (call->release)
+		return true;
+	if (*counter >= own) {
+		if (qdev->n_shared == qdev->max_shared)
+			return false;
+		qdev->n_shared++;
+	}
+	++*counter;
+	return true;
+}
+
+static void qda_call_discount(struct qda_call *call)
+{
+	unsigned int own, *counter = qda_call_counter(call, &own);
+
+	lockdep_assert_held(&call->session->qdev->call_lock);
+	if (call->release)
+		return;
+	if ((*counter)-- > own)
+		call->session->qdev->n_shared--;
+}
+
+/* Take the call out of the table, where it is. */
+static void qda_call_unlink(struct qda_call *call)
+{
+	struct qda_device *qdev = call->session->qdev;
+
+	lockdep_assert_held(&qdev->call_lock);
+	qdev->calls[call->id] = NULL;
+	qda_call_discount(call);
+}
+
 /* Give the call an id; from here on it can be answered. */
 static int qda_call_register(struct qda_call *call)
 {
@@ -237,10 +320,14 @@ static int qda_call_register(struct qda_call *call)
 	guard(spinlock_irqsave)(&qdev->call_lock);
 	if (qdev->gone)
 		return -EPIPE;
-	id = qda_marshal_next_id((const void **)qdev->calls, qdev->last_id,
-				 call->client_id ? QDA_USER_IDS : QDA_CTX_IDS - 1);
-	if (!id)
+	if (!qda_call_count(call))
 		return -EBUSY;
+	id = qda_marshal_next_id((const void **)qdev->calls, qdev->last_id,
+				 call->release ? QDA_CTX_IDS - 1 : QDA_COMMON_IDS);
+	if (!id) {
+		qda_call_discount(call);
+		return -EBUSY;
+	}
 	qdev->last_id = id;
 	qdev->calls[id] = call;
 	call->id = id;
@@ -256,7 +343,7 @@ static bool qda_call_unregister(struct qda_call *call)
 	scoped_guard(spinlock_irqsave, &qdev->call_lock) {
 		if (qdev->calls[call->id] != call)
 			return false;
-		qdev->calls[call->id] = NULL;
+		qda_call_unlink(call);
 	}
 	wake_up(&qdev->id_wait);
 	return true;
@@ -313,7 +400,7 @@ void qda_fastrpc_reply(struct qda_device *qdev, const void *data, size_t len)
 		if (!call || call->ctx != ctx) {
 			call = NULL;
 		} else {
-			qdev->calls[call->id] = NULL;
+			qda_call_unlink(call);
 			qda_call_end(call, 0, le32_to_cpu(reply->retval));
 		}
 	}
@@ -334,9 +421,10 @@ void qda_fastrpc_abort(struct qda_device *qdev)
 		for (unsigned int id = 0; id < QDA_CTX_IDS; id++) {
 			struct qda_call *call = qdev->calls[id];
 
-			qdev->calls[id] = NULL;
-			if (call)
-				qda_call_end(call, -EPIPE, 0);
+			if (!call)
+				continue;
+			qda_call_unlink(call);
+			qda_call_end(call, -EPIPE, 0);
 		}
 	}
 	wake_up_all(&qdev->id_wait);
@@ -358,6 +446,7 @@ static int qda_call_send(struct qda_call *call)
 
 	if (drm_dev_enter(&qdev->drm, &idx)) {
 		qda_dma_for_device(call->payload);
+		dma_wmb();
 		ret = qda_rpmsg_send(qdev, &msg);
 		drm_dev_exit(idx);
 	}
@@ -376,6 +465,7 @@ static int qda_call_answered(struct qda_call *call)
 		return call->error;
 	if (!drm_dev_enter(&call->session->qdev->drm, &idx))
 		return -EPIPE;
+	dma_rmb();
 	qda_dma_for_cpu(call->payload);
 	drm_dev_exit(idx);
 	return 0;
@@ -420,10 +510,19 @@ static struct qda_call *qda_control_alloc(struct qda_session *session, u32 metho
 static int qda_control_send(struct qda_call *call)
 {
 	struct qda_device *qdev = call->session->qdev;
+	long left;
 	int ret;
 
-	wait_event_timeout(qdev->id_wait, (ret = qda_call_register(call)) != -EBUSY,
-			   QDA_CONTROL_TIMEOUT);
+	if (call->release)
+		left = wait_event_timeout(qdev->id_wait,
+					  (ret = qda_call_register(call)) != -EBUSY,
+					  QDA_CONTROL_TIMEOUT);
+	else
+		left = wait_event_killable_timeout(qdev->id_wait,
+						   (ret = qda_call_register(call)) != -EBUSY,
+						   QDA_CONTROL_TIMEOUT);
+	if (left < 0)
+		return -EINTR;
 	if (ret)
 		return ret;
 	return qda_call_send(call);
@@ -432,16 +531,17 @@ static int qda_control_send(struct qda_call *call)
 /**
  * qda_control_run() - send a control message and wait for the answer
  * @call: the message, with its arguments; the caller has it no more
+ * @unknown: out, whether it was sent and what came of it is not known
  *
- * Return: 0; -ETIMEDOUT or -EINTR if what came of it is not known; another errno;
- * or the DSP's status.
+ * Return: 0, a negative errno, or the DSP's status.
  */
-static int qda_control_run(struct qda_call *call)
+static int qda_control_run(struct qda_call *call, bool *unknown)
 {
 	struct qda_call *own __free(qda_call) = call;
 	long left;
 	int ret;
 
+	*unknown = false;
 	ret = qda_call_marshal(call);
 	if (ret)
 		return ret;
@@ -451,6 +551,7 @@ static int qda_control_run(struct qda_call *call)
 	left = wait_for_completion_killable_timeout(&call->done, QDA_CONTROL_TIMEOUT);
 	if (left <= 0 && qda_call_abandon(call)) {
 		retain_and_null_ptr(own);
+		*unknown = true;
 		return left ? -EINTR : -ETIMEDOUT;
 	}
 	ret = qda_call_answered(call);
@@ -458,11 +559,6 @@ static int qda_control_run(struct qda_call *call)
 		return ret;
 	ret = qda_call_copy_out(call);
 	return ret ? ret : qda_call_status(call);
-}
-
-static bool qda_outcome_is_unknown(int ret)
-{
-	return ret == -ETIMEDOUT || ret == -EINTR;
 }
 
 /* ---- the process ----------------------------------------------------------- */
@@ -485,7 +581,7 @@ static void qda_session_end_calls(struct qda_session *session)
 			call = qdev->calls[id];
 			if (!call || call->session != session)
 				continue;
-			qdev->calls[id] = NULL;
+			qda_call_unlink(call);
 			list_add(&call->node, &calls);
 		}
 	}
@@ -498,7 +594,6 @@ static void qda_session_end_calls(struct qda_session *session)
 static void qda_session_forget(struct qda_session *session)
 {
 	struct qda_remote_map *remote, *next_remote;
-	struct qda_handle *handle, *next_handle;
 	struct qda_map *map, *next_map, *init_mem;
 	LIST_HEAD(remotes);
 	LIST_HEAD(handles);
@@ -516,10 +611,7 @@ static void qda_session_forget(struct qda_session *session)
 		qda_map_put(remote->map);
 		kfree(remote);
 	}
-	list_for_each_entry_safe(handle, next_handle, &handles, node) {
-		qda_map_put(handle->map);
-		kfree(handle);
-	}
+	qda_handles_free(&handles);
 	list_for_each_entry_safe(map, next_map, &kept, idle)
 		qda_map_put(map);
 	if (init_mem)
@@ -597,7 +689,10 @@ static int qda_session_send_release(struct qda_session *session)
 	struct qda_call *call = session->release;
 	int ret;
 
-	/* The process could write to it all the time. */
+	/*
+	 * The process could write to it all the time. It still can while the DSP's
+	 * root process reads it, as with all of these messages: so wants the protocol.
+	 */
 	ret = qda_call_fill(call);
 	if (ret)
 		return ret;
@@ -611,6 +706,10 @@ static int qda_session_send_release(struct qda_session *session)
 		session->release = NULL;
 		return -ETIMEDOUT;
 	}
+	/*
+	 * The DSP's status is not looked at: that of a process that has crashed is
+	 * not 0 either. If one ran on, the IOMMU would keep it from what is unmapped.
+	 */
 	return call->error;
 }
 
@@ -693,7 +792,7 @@ static int qda_create_set_file(struct qda_call *call, unsigned int i,
 
 /* Start the process in @init_mem. */
 static int qda_create_run(struct qda_session *session, const struct drm_qda_init_create *create,
-			  const struct qda_map *init_mem)
+			  const struct qda_map *init_mem, bool *unknown)
 {
 	struct qda_call *call __free(qda_call) = NULL;
 	struct qda_control_create request = {
@@ -723,7 +822,7 @@ static int qda_create_run(struct qda_session *session, const struct drm_qda_init
 	if (ret)
 		return ret;
 	qda_arg_kernel(&call->args[3], &page, sizeof(page));
-	return qda_control_run(no_free_ptr(call));
+	return qda_control_run(no_free_ptr(call), unknown);
 }
 
 /**
@@ -737,6 +836,7 @@ int qda_fastrpc_create(struct qda_session *session, const struct drm_qda_init_cr
 {
 	struct qda_call *release = NULL;
 	struct qda_map *init_mem = NULL;
+	bool unknown = false;
 	int ret;
 
 	if (!create->filelen || create->filelen > QDA_FILE_MAX)
@@ -767,11 +867,11 @@ int qda_fastrpc_create(struct qda_session *session, const struct drm_qda_init_cr
 		release = NULL;
 		goto out;
 	}
-	ret = qda_create_run(session, create, init_mem);
+	ret = qda_create_run(session, create, init_mem, &unknown);
 
 out:
 	scoped_guard(mutex, &session->lock) {
-		if (!ret || qda_outcome_is_unknown(ret)) {
+		if (!ret || unknown) {
 			session->process = ret ? QDA_PROCESS_UNKNOWN : QDA_PROCESS_RUNS;
 			session->init_mem = init_mem;
 			session->release = release;
@@ -788,7 +888,7 @@ out:
 /* ---- mapping buffers into the process -------------------------------------- */
 
 static int qda_map_send(struct qda_session *session, const struct drm_qda_mem_map *map,
-			u64 addr, u64 size, u64 *vaddr)
+			u64 addr, u64 size, u64 *vaddr, bool *unknown)
 {
 	struct qda_call *call;
 	struct qda_control_mmap mmap = {
@@ -826,7 +926,7 @@ static int qda_map_send(struct qda_session *session, const struct drm_qda_mem_ma
 		qda_arg_kernel(&call->args[3], &out, sizeof(out));
 	}
 	qda_arg_kernel(&call->args[1], &page, sizeof(page));
-	ret = qda_control_run(call);
+	ret = qda_control_run(call, unknown);
 	*vaddr = le64_to_cpu(out);
 	return ret;
 }
@@ -886,6 +986,7 @@ int qda_fastrpc_map(struct qda_session *session, struct drm_qda_mem_map *map)
 {
 	u64 offset = map->request == QDA_MAP_REQUEST_ATTR ? map->offset : 0;
 	struct qda_remote_map *remote;
+	bool unknown = false;
 	int ret;
 
 	ret = qda_map_check(map);
@@ -916,8 +1017,8 @@ int qda_fastrpc_map(struct qda_session *session, struct drm_qda_mem_map *map)
 		list_add(&remote->node, &session->remote_maps);
 
 	ret = qda_map_send(session, map, remote->map->addr + offset, PAGE_ALIGN(map->size),
-			   &map->vaddrout);
-	if (qda_outcome_is_unknown(ret))
+			   &map->vaddrout, &unknown);
+	if (unknown)
 		return ret;
 	scoped_guard(mutex, &session->lock) {
 		if (!ret) {
@@ -931,19 +1032,20 @@ int qda_fastrpc_map(struct qda_session *session, struct drm_qda_mem_map *map)
 	return ret;
 }
 
-static int qda_munmap_send(struct qda_session *session, const struct qda_remote_map *remote)
+static int qda_munmap_send(struct qda_session *session, const struct qda_remote_map *remote,
+			   bool *unknown)
 {
 	struct qda_call *call;
 	struct qda_control_munmap munmap = {
 		.client_id = cpu_to_le32(session->client_id),
 		.vaddr = cpu_to_le64(remote->vaddr),
-		.size = cpu_to_le64(remote->size),
+		.size = cpu_to_le64(PAGE_ALIGN(remote->size)),
 	};
 	struct qda_control_mem_unmap mem_unmap = {
 		.client_id = cpu_to_le32(session->client_id),
 		.fd = cpu_to_le32(remote->fd),
 		.vaddr = cpu_to_le64(remote->vaddr),
-		.size = cpu_to_le64(remote->size),
+		.size = cpu_to_le64(PAGE_ALIGN(remote->size)),
 	};
 
 	if (remote->request == QDA_MAP_REQUEST_LEGACY) {
@@ -957,7 +1059,7 @@ static int qda_munmap_send(struct qda_session *session, const struct qda_remote_
 			return -ENOMEM;
 		qda_arg_kernel(&call->args[0], &mem_unmap, sizeof(mem_unmap));
 	}
-	return qda_control_run(call);
+	return qda_control_run(call, unknown);
 }
 
 static bool qda_remote_map_matches(const struct qda_remote_map *remote,
@@ -995,6 +1097,7 @@ static struct qda_remote_map *qda_remote_map_take(struct qda_session *session,
 int qda_fastrpc_munmap(struct qda_session *session, const struct drm_qda_mem_unmap *unmap)
 {
 	struct qda_remote_map *remote;
+	bool unknown = false;
 	int ret;
 
 	if (unmap->request != QDA_MUNMAP_REQUEST_LEGACY &&
@@ -1007,8 +1110,8 @@ int qda_fastrpc_munmap(struct qda_session *session, const struct drm_qda_mem_unm
 	if (!remote)
 		return -ENOENT;
 
-	ret = qda_munmap_send(session, remote);
-	if (qda_outcome_is_unknown(ret))
+	ret = qda_munmap_send(session, remote, &unknown);
+	if (unknown)
 		return ret;
 	scoped_guard(mutex, &session->lock) {
 		if (ret) {
@@ -1023,39 +1126,65 @@ int qda_fastrpc_munmap(struct qda_session *session, const struct drm_qda_mem_unm
 
 /* ---- calls of user space --------------------------------------------------- */
 
-/* The DSP may use a handle's buffer until it gives the number back. */
-static int qda_handle_keep(struct qda_session *session, s32 fd, struct qda_map *map)
+static int qda_call_add_handle(struct qda_call *call, s32 fd, struct qda_map *map)
 {
-	struct qda_handle *new __free(kfree) = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
-	struct qda_handle *handle;
+	struct qda_handle *handle = kzalloc_obj(*handle, GFP_KERNEL_ACCOUNT);
 
-	if (!new)
+	if (!handle)
 		return -ENOMEM;
-	guard(mutex)(&session->lock);
-	list_for_each_entry(handle, &session->handles, node)
-		if (handle->fd == fd && handle->map == map)
-			return 0;
 	kref_get(&map->ref);
-	new->map = map;
-	new->fd = fd;
-	list_add(&no_free_ptr(new)->node, &session->handles);
+	handle->map = map;
+	handle->fd = fd;
+	handle->uses = 1;
+	list_add(&handle->node, &call->handles);
 	return 0;
 }
 
+/* One more use of a buffer that the DSP has. Return: false if it does not have it. */
+static bool qda_handle_use_again(struct qda_session *session, const struct qda_handle *wanted)
+{
+	struct qda_handle *handle;
+
+	lockdep_assert_held(&session->lock);
+	list_for_each_entry(handle, &session->handles, node) {
+		if (handle->fd == wanted->fd && handle->map == wanted->map) {
+			handle->uses++;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The call was sent: the DSP may use its handles' buffers until it gives the numbers back. */
+static void qda_call_keep_handles(struct qda_call *call)
+{
+	struct qda_session *session = call->session;
+	struct qda_handle *handle, *next;
+
+	if (list_empty(&call->handles))
+		return;
+	guard(mutex)(&session->lock);
+	list_for_each_entry_safe(handle, next, &call->handles, node)
+		if (!qda_handle_use_again(session, handle))
+			list_move_tail(&handle->node, &session->handles);
+}
+
+/* The DSP names a number once for each time it was passed. */
 static void qda_handle_drop(struct qda_session *session, s32 fd)
 {
-	struct qda_handle *handle, *next;
+	struct qda_handle *handle;
 	LIST_HEAD(dropped);
 
 	scoped_guard(mutex, &session->lock) {
-		list_for_each_entry_safe(handle, next, &session->handles, node)
-			if (handle->fd == fd)
+		list_for_each_entry(handle, &session->handles, node) {
+			if (handle->fd != fd)
+				continue;
+			if (!--handle->uses)
 				list_move(&handle->node, &dropped);
+			break;
+		}
 	}
-	list_for_each_entry_safe(handle, next, &dropped, node) {
-		qda_map_put(handle->map);
-		kfree(handle);
-	}
+	qda_handles_free(&dropped);
 }
 
 static void qda_call_drop_handles(struct qda_call *call)
@@ -1150,13 +1279,14 @@ static int qda_arg_set_handle(struct qda_call *call, unsigned int i,
 	if (IS_ERR(map))
 		return PTR_ERR(map);
 	call->maps[i] = map;
-	if (from->ptr > U32_MAX || !qda_map_contains(map, from->ptr, from->length))
+	if (from->ptr > U32_MAX || from->length > U32_MAX ||
+	    !qda_map_contains(map, from->ptr, from->length))
 		return -EINVAL;
 	arg->fd = from->fd;
 	arg->ptr = from->ptr;
 	arg->addr = map->addr;
 	arg->size = map->size;
-	return qda_handle_keep(call->session, from->fd, map);
+	return qda_call_add_handle(call, from->fd, map);
 }
 
 static int qda_arg_set(struct qda_call *call, unsigned int i, struct drm_file *file,
@@ -1235,6 +1365,7 @@ int qda_fastrpc_invoke(struct qda_session *session, struct drm_file *file,
 	ret = qda_call_send(call);
 	if (ret)
 		return ret;
+	qda_call_keep_handles(call);
 	/* A suspend is no signal: the call goes on after it. */
 	if (wait_for_completion_state(&call->done, TASK_INTERRUPTIBLE | TASK_FREEZABLE) &&
 	    qda_call_abandon(call)) {

@@ -2,6 +2,7 @@
 /*
  * The ioctls of a DSP's node. DRM has copied the argument, and copies it back.
  */
+#include <linux/errno.h>
 #include <linux/string.h>
 
 #include <drm/drm_file.h>
@@ -35,22 +36,35 @@ int qda_ioctl_gem_mmap_offset(struct drm_device *drm, void *data, struct drm_fil
 	return drm_gem_dumb_map_offset(file, drm, map->handle, &map->offset);
 }
 
+/* What the DSP does must not be done twice: no errno of those that restart the ioctl. */
+static int qda_ioctl_once(int ret)
+{
+	switch (ret) {
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return -EINTR;
+	}
+	return ret;
+}
+
 int qda_ioctl_session_create(struct drm_device *drm, void *data, struct drm_file *file)
 {
-	return qda_fastrpc_create(file->driver_priv, data);
+	return qda_ioctl_once(qda_fastrpc_create(file->driver_priv, data));
 }
 
 int qda_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file)
 {
-	return qda_fastrpc_map(file->driver_priv, data);
+	return qda_ioctl_once(qda_fastrpc_map(file->driver_priv, data));
 }
 
 int qda_ioctl_munmap(struct drm_device *drm, void *data, struct drm_file *file)
 {
-	return qda_fastrpc_munmap(file->driver_priv, data);
+	return qda_ioctl_once(qda_fastrpc_munmap(file->driver_priv, data));
 }
 
 int qda_ioctl_invoke(struct drm_device *drm, void *data, struct drm_file *file)
 {
-	return qda_fastrpc_invoke(file->driver_priv, file, data);
+	return qda_ioctl_once(qda_fastrpc_invoke(file->driver_priv, file, data));
 }

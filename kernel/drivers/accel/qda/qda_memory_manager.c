@@ -346,7 +346,7 @@ bool qda_map_contains(const struct qda_map *map, u64 offset, u64 size)
 
 static unsigned int qda_payload_keep(unsigned int order)
 {
-	return order < 3 ? 8 : 1;
+	return order < 3 ? 8 : order < 6 ? 4 : 1;
 }
 
 /**

@@ -82,6 +82,7 @@ static int qda_rpmsg_probe(struct rpmsg_device *rpdev)
 	ret = qda_cb_populate(qdev);
 	if (ret)
 		return ret;
+	qda_fastrpc_share_ids(qdev);
 	dev_set_drvdata(dev, qdev);
 	ret = drm_dev_register(&qdev->drm, 0);
 	if (ret) {
@@ -129,6 +130,8 @@ static struct rpmsg_driver qda_rpmsg_driver = {
 	.callback = qda_rpmsg_callback,
 	.drv = {
 		.name = "qda",
+		/* To be unbound from a DSP that runs would leave its processes alone. */
+		.suppress_bind_attrs = true,
 		.of_match_table = qda_rpmsg_of_match,
 	},
 };

@@ -9,6 +9,7 @@
  * modules: qda_sim qda fastrpc
  */
 #include <drm.h>
+#include <linux/dma-heap.h>
 #include <sys/mman.h>
 
 #include <drm/qda_accel.h>
@@ -301,6 +302,27 @@ static void four_handles(struct driver *driver)
 	remote_call(driver, driver->module, QDA_SIM_TOUCH4, args);
 }
 
+/* Memory of a heap, of which no driver knows before the call. */
+static void foreign_1m(struct driver *driver)
+{
+	static uint8_t *data;
+	static int fd;
+	struct fastrpc_invoke_args args[BUFFERS] = {{0}};
+
+	if (!data) {
+		struct dma_heap_allocation_data alloc = {.len = SIZE,
+							 .fd_flags = O_RDWR | O_CLOEXEC};
+		int heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+
+		must("heap", heap < 0 ? -errno : call(heap, DMA_HEAP_IOCTL_ALLOC, &alloc));
+		close(heap);
+		fd = (int)alloc.fd;
+		data = map_buffer(fd, 0);
+	}
+	args[0] = rpc_buffer(data, SIZE, fd);
+	remote_call(driver, driver->module, QDA_SIM_TOUCH4, args);
+}
+
 static void map_unmap(struct driver *driver)
 {
 	driver->unmap(driver, 0, driver->map(driver, 0));
@@ -320,6 +342,7 @@ static const struct row {
 	{"1 MiB of a buffer", buffer_1m, 1, false},
 	{"4 buffers of 1 MiB", four_buffers, 1 / 1.3, false},
 	{"4 buffers of 1 MiB, by GEM handle", four_handles, 1 / 1.3, false},
+	{"1 MiB of a heap, not imported", foreign_1m, 1, false},
 	{"map and unmap 1 MiB", map_unmap, 1, false},
 	{"4 buffers that were mapped before", four_buffers, 1 / 1.3, true},
 };

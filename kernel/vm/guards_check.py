@@ -68,7 +68,7 @@ def bugs(before):
             if way == 'compiler':
                 told = compile_file(path, name)
             elif way == 'extent':
-                told = '\n'.join(guards_extent.longer(before[name], result, guards.manual()))
+                told = '\n'.join(guards_extent.changed(before[name], result, guards.manual()))
             else:
                 told = '\n'.join(guards.faults({path.name: result}))
         if found not in told:
@@ -99,7 +99,7 @@ def findings():
     yield from guards.unexpected(texts)
     yield from guards.faults({**texts, DMA_BUF: (TREE / DMA_BUF).read_text('utf-8')})
     for name, text in sorted(before.items()):
-        for told in guards_extent.longer(text, (TREE / name).read_text('utf-8'), guards.manual()):
+        for told in guards_extent.changed(text, (TREE / name).read_text('utf-8'), guards.manual()):
             yield '%s: %s' % (name, told)
     yield from jumps_over_guards()
     yield from bugs(before)

@@ -59,6 +59,9 @@ static int resv_guard_test_init(struct kunit *test)
 
 static void resv_guard_test_exit(struct kunit *test)
 {
+	if (!test->priv)
+		return;
+
 	KUNIT_EXPECT_FALSE(test, dma_resv_is_locked(test->priv));
 	dma_resv_fini(test->priv);
 }

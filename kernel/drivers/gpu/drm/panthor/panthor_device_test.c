@@ -51,7 +51,8 @@ static int active_test_init(struct kunit *test)
 	dev_set_drvdata(dev, ptdev);
 	resume_error = 0;
 	resumes = 0;
-	pm_runtime_set_autosuspend_delay(dev, 50);
+	/* No test lasts that long. */
+	pm_runtime_set_autosuspend_delay(dev, 600 * MSEC_PER_SEC);
 	pm_runtime_use_autosuspend(dev);
 	pm_runtime_enable(dev);
 	test->priv = ptdev;
@@ -62,6 +63,9 @@ static int active_test_init(struct kunit *test)
 static void active_test_exit(struct kunit *test)
 {
 	struct panthor_device *ptdev = test->priv;
+
+	if (!ptdev)
+		return;
 
 	pm_runtime_dont_use_autosuspend(ptdev->base.dev);
 	pm_runtime_disable(ptdev->base.dev);
@@ -86,6 +90,23 @@ static void test_device_is_active_to_end_of_scope(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, references(ptdev), before);
 	KUNIT_EXPECT_EQ(test, resumes, 1);
+}
+
+/* The put is neither one that suspends at once nor one that leaves the device on. */
+static void test_device_is_left_to_autosuspend(struct kunit *test)
+{
+	struct panthor_device *ptdev = test->priv;
+	struct device *dev = ptdev->base.dev;
+
+	{
+		ACQUIRE(panthor_device_active, active)(ptdev);
+		KUNIT_EXPECT_EQ(test, ACQUIRE_ERR(panthor_device_active, &active), 0);
+		KUNIT_EXPECT_EQ(test, dev->power.timer_expires, 0);
+	}
+
+	KUNIT_EXPECT_TRUE(test, pm_runtime_active(dev));
+	KUNIT_EXPECT_NE(test, dev->power.timer_expires, 0);
+	KUNIT_EXPECT_TRUE(test, dev->power.timer_autosuspends);
 }
 
 static int leave_early(struct panthor_device *ptdev, bool early)
@@ -145,6 +166,7 @@ static void test_failed_resume_is_recovered_from(struct kunit *test)
 
 static struct kunit_case active_cases[] = {
 	KUNIT_CASE(test_device_is_active_to_end_of_scope),
+	KUNIT_CASE(test_device_is_left_to_autosuspend),
 	KUNIT_CASE(test_reference_is_dropped_on_early_return),
 	KUNIT_CASE(test_failed_resume_gives_its_error),
 	KUNIT_CASE(test_failed_resume_is_recovered_from),

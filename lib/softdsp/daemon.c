@@ -360,6 +360,7 @@ fail:
 static int copy_memory(uint32_t sid, uint64_t iova, void *ret_data, size_t size)
 {
 	static int pipes[2] = {-1, -1};
+	ssize_t written;
 
 	if (sid > QDA_SIM_SID_MAX || iova > iova_size() - size)
 		return -EFAULT;
@@ -369,9 +370,13 @@ static int copy_memory(uint32_t sid, uint64_t iova, void *ret_data, size_t size)
 		root_memory[sid] = map_sid(root_fd, sid);
 	if (!root_memory[sid])
 		return -errno;
-	if (write(pipes[1], (char *)root_memory[sid] + iova, size) != (ssize_t)size)
+	written = write(pipes[1], (char *)root_memory[sid] + iova, size);
+	if (written <= 0)
 		return -EFAULT;
-	return read(pipes[0], ret_data, size) == (ssize_t)size ? 0 : -EIO;
+	/* What came of a range that is there in part has to leave the pipe, too. */
+	if (read(pipes[0], ret_data, (size_t)written) != written)
+		return -EIO;
+	return written == (ssize_t)size ? 0 : -EFAULT;
 }
 
 /* The session that a control message is about: the first word of its first argument. */

@@ -109,11 +109,22 @@ struct drm_qda_invoke_args {
 	__u64 args;
 };
 
+/*
+ * Bits of drm_qda_init_create.attrs that say what the process may do. Without
+ * QDA_ATTR_UNSIGNED, or with any of the others, creating it needs CAP_SYS_ADMIN.
+ * Further bits concern the DSP alone.
+ */
+#define QDA_ATTR_UNSIGNED		(1U << 3)
+#define QDA_ATTR_SYSTEM			(1U << 5)
+#define QDA_ATTR_PRIVILEGED		(1U << 6)
+#define QDA_ATTR_CALLER_LEVEL		(7U << 13)
+#define QDA_ATTR_SYSTEM_UNSIGNED	(1U << 17)
+
 /**
  * struct drm_qda_init_create - start this file's process on the DSP
  * @filelen: bytes of the process shell, at most 4 MiB
  * @filefd: DMA-BUF that holds it
- * @attrs: process attributes of the FastRPC protocol
+ * @attrs: process attributes of the FastRPC protocol, see QDA_ATTR_UNSIGNED
  * @siglen: bytes of signature data
  * @file: user address of the shell where there is no @filefd
  */
@@ -131,13 +142,25 @@ struct drm_qda_init_create {
 #define QDA_MUNMAP_REQUEST_LEGACY	1
 #define QDA_MUNMAP_REQUEST_ATTR		2
 
+/* Values of drm_qda_mem_map.flags with QDA_MAP_REQUEST_LEGACY, or 0 */
+#define QDA_MMAP_DMA_BUFFER		6
+#define QDA_MMAP_ADD_PAGES		0x1000
+#define QDA_MMAP_ADD_PAGES_LLC		0x3000 /* in the system cache */
+
+/* Values of drm_qda_mem_map.flags with QDA_MAP_REQUEST_ATTR */
+#define QDA_MEM_MAP_STATIC		0
+#define QDA_MEM_MAP_RESERVED		1
+#define QDA_MEM_MAP_FD			2
+#define QDA_MEM_MAP_FD_DELAYED		3
+#define QDA_MEM_MAP_FD_NOMAP		16
+
 /**
  * struct drm_qda_mem_map - map a DMA-BUF into the DSP process
  * @request: QDA_MAP_REQUEST_LEGACY reads @fd, @flags, @vaddrin, @size;
  *	QDA_MAP_REQUEST_ATTR reads all
- * @flags: DSP mapping flags
+ * @flags: how the DSP maps it, a value from above for the @request
  * @fd: DMA-BUF, and the key under which DSP code finds it
- * @attrs: attributes
+ * @attrs: must be 0
  * @offset: bytes into the DMA-BUF
  * @pad: must be 0
  * @vaddrin: wanted address or 0

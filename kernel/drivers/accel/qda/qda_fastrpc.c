@@ -21,23 +21,8 @@
 
 #include "qda_drv.h"
 
-/* Attributes of a process; what is not here concerns the DSP alone. */
-#define QDA_ATTR_UNSIGNED	BIT(3)
-#define QDA_ATTR_SYSTEM		BIT(5)
-#define QDA_ATTR_PRIVILEGED	BIT(6)
-#define QDA_ATTR_CALLER_LEVEL	GENMASK(15, 13)
-#define QDA_ATTR_SYSTEM_UNSIGNED BIT(17)
 #define QDA_ATTRS_TRUSTED	(QDA_ATTR_SYSTEM | QDA_ATTR_PRIVILEGED | \
 				 QDA_ATTR_CALLER_LEVEL | QDA_ATTR_SYSTEM_UNSIGNED)
-
-/* Flags of QDA_MAP_REQUEST_LEGACY. */
-#define QDA_MMAP_DMA_BUFFER	6
-#define QDA_MMAP_ADD_PAGES	0x1000
-#define QDA_MMAP_ADD_PAGES_LLC	0x3000
-
-/* Flags of QDA_MAP_REQUEST_ATTR. */
-#define QDA_MEM_MAP_FD_DELAYED	3 /* and all below */
-#define QDA_MEM_MAP_FD_NOMAP	16
 
 /**
  * struct qda_call - a message and what it needs
